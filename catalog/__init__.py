@@ -1,0 +1,1 @@
+"""Replicated state: declared tables, deterministic commands and pure queries. No I/O."""

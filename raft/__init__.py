@@ -1,0 +1,1 @@
+"""Consensus and the durable log."""
