@@ -1,8 +1,8 @@
 """The JSON shape of rows: field order and names as declared, Go's ``omitempty`` and ``null``.
 
 ``to_json(row)`` gives plain dicts and lists that ``msgspec.json.encode`` writes as is. Rules:
-``Omit`` fields vanish while empty, ``Hidden`` ones always; a ``Duration`` field becomes its text, bytes
-become base64 (``null`` when empty), None stays ``null``.
+``Omit`` fields vanish while empty, ``Hidden`` ones always; a ``Duration`` field becomes its text,
+bytes become base64 (``null`` when empty), None stays ``null``.
 """
 
 from base64 import b64encode
@@ -39,9 +39,7 @@ class _FieldShape:
 def _fields(row: type[Row]) -> tuple[_FieldShape, ...]:
     hints = get_type_hints(row, include_extras=True)
     return tuple(
-        _FieldShape(
-            field.name, field.encode_name, omit_empty="omit_empty" in marks(hints[field.name])
-        )
+        _FieldShape(field.name, field.encode_name, marks(hints[field.name]))
         for field in msgspec.structs.fields(row)
         if "hidden" not in marks(hints[field.name])
     )
