@@ -1,0 +1,52 @@
+"""Fixtures that start real agents, and their logs beside a failure."""
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.agent_process import AgentProcess, AgentStarter
+
+
+@pytest.fixture
+def start_agent(tmp_path: Path) -> Iterator[AgentStarter]:
+    """Start agents of this test alone: `start_agent("-node=a")`, `dev=False` for a data dir."""
+    starter = AgentStarter(tmp_path)
+    try:
+        yield starter
+    finally:
+        starter.end_all()
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentProcess]:
+    """A dev agent named node-a in dc1 that the tests of a module share; use names of your own."""
+    starter = AgentStarter(tmp_path_factory.mktemp("shared"))
+    try:
+        yield starter("-node=node-a", "-datacenter=dc1")
+    finally:
+        starter.end_all()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Attach the agents' last log lines to a failed test's report."""
+    report = yield
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            for process in agents_of(value):
+                report.sections.append(("agent log", process.log_tail()))
+    return report
+
+
+def agents_of(fixture: object) -> list[AgentProcess]:
+    """The agents that a fixture's value stands for."""
+    match fixture:
+        case AgentProcess():
+            return [fixture]
+        case AgentStarter():
+            return fixture.processes
+        case _:
+            return []
