@@ -1,0 +1,1 @@
+"""The command line ``proconsul``: it speaks to an agent over HTTP only."""

@@ -1,0 +1,1 @@
+"""What each command does; one file a group, named by the rows of ``agent.cli.table``."""

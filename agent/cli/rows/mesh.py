@@ -1,0 +1,99 @@
+"""Rows of the commands about intentions and config entries."""
+
+from typing import Final
+
+from agent.cli.command import Command
+from agent.cli.flags import Flag, Kind
+from agent.cli.rows.shared import CAS
+
+GROUP: Final = "Service mesh"
+
+ROWS: Final[tuple[Command, ...]] = (
+    Command(
+        "intention create",
+        GROUP,
+        "Allow or deny connections between services",
+        "intention:create",
+        "SOURCE DESTINATION | FILE...",
+        server=True,
+        flags=(
+            Flag("allow", "Allow connections (the default).", Kind.SWITCH),
+            Flag("deny", "Deny connections.", Kind.SWITCH),
+            Flag("file", "Arguments are files of intentions in JSON.", Kind.SWITCH),
+            Flag("meta", "Metadata, key=value.", Kind.TEXTS),
+            Flag("replace", "Replace an intention that exists.", Kind.SWITCH),
+        ),
+    ),
+    Command(
+        "intention check",
+        GROUP,
+        "Tell whether a connection is allowed",
+        "intention:check",
+        "SOURCE DESTINATION",
+        server=True,
+        notes="Exits with 0 when allowed and 1 when denied.",
+    ),
+    Command(
+        "intention match",
+        GROUP,
+        "List the intentions of a service, first match first",
+        "intention:match",
+        "SERVICE",
+        server=True,
+        flags=(
+            Flag("destination", "SERVICE is the destination (the default).", Kind.SWITCH),
+            Flag("source", "SERVICE is the source.", Kind.SWITCH),
+        ),
+    ),
+    Command(
+        "intention get",
+        GROUP,
+        "Show one intention",
+        "intention:get",
+        "SOURCE DESTINATION | ID",
+        server=True,
+    ),
+    Command(
+        "intention delete",
+        GROUP,
+        "Remove an intention",
+        "intention:delete",
+        "SOURCE DESTINATION | ID",
+        server=True,
+    ),
+    Command("intention list", GROUP, "List intentions", "intention:list_", server=True),
+    Command(
+        "config write",
+        GROUP,
+        "Write a config entry",
+        "config:write",
+        "FILE",
+        server=True,
+        flags=CAS,
+        notes="FILE is HCL or JSON; - is standard input.",
+    ),
+    Command(
+        "config read",
+        GROUP,
+        "Print a config entry",
+        "config:read",
+        server=True,
+        flags=(Flag("kind", "Kind of the entry."), Flag("name", "Name of the entry.")),
+    ),
+    Command(
+        "config list",
+        GROUP,
+        "List names of config entries of one kind",
+        "config:list_",
+        server=True,
+        flags=(Flag("kind", "Kind of the entries."),),
+    ),
+    Command(
+        "config delete",
+        GROUP,
+        "Remove a config entry",
+        "config:delete",
+        server=True,
+        flags=(*CAS, Flag("kind", "Kind of the entry."), Flag("name", "Name of the entry.")),
+    ),
+)
