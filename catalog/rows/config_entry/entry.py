@@ -1,0 +1,79 @@
+"""What every config entry has. Source: Consul API, /v1/config; configuration entry reference."""
+
+import json
+from typing import Any, Final, Self
+
+from catalog.errors import Invalid
+from catalog.schema import Omit, Row
+
+META_COUNT_MAX: Final = 64
+"""Pairs of metadata, as for nodes and services."""
+META_KEY_BYTES_MAX: Final = 128
+META_VALUE_BYTES_MAX: Final = 512
+
+
+class Entry(Row, frozen=True, kw_only=True, tag_field="Kind"):
+    """The base of all kinds; the kind itself is the tag of the stored form."""
+
+    name: str = ""
+    meta: Omit[dict[str, str] | None] = None
+    create_index: int = 0
+    modify_index: int = 0
+
+    @property
+    def kind(self) -> str:
+        """The API's name of the kind, such as ``service-defaults``."""
+        tag = self.__struct_config__.tag
+        assert isinstance(tag, str)
+        return tag
+
+    def normalized(self) -> Self:
+        """The entry in the form that is stored: defaults filled in, case folded."""
+        return self
+
+    def validate(self) -> None:
+        """Raise Invalid if the entry contradicts itself; it must be normalized before."""
+        if not self.name:
+            raise Invalid("Name is required")
+        validate_meta(self.meta)
+
+
+def quoted(text: str) -> str:
+    """Text in double quotes with escapes, as Go's ``%q`` writes it."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def errors_text(faults: list[str]) -> str:
+    """Several faults as one text, one a line."""
+    count = "1 error" if len(faults) == 1 else f"{len(faults)} errors"
+    lines = "\n\t* ".join(faults)
+    return f"{count} occurred:\n\t* {lines}\n\n"
+
+
+def validate_meta(meta: dict[str, str] | None) -> None:
+    """Raise Invalid if the metadata of an entry exceeds a limit."""
+    faults: list[str] = []
+    if meta and len(meta) > META_COUNT_MAX:
+        faults.append(f"Meta exceeds maximum element count {META_COUNT_MAX}")
+    for key, value in (meta or {}).items():
+        if len(key.encode()) > META_KEY_BYTES_MAX:
+            faults.append(f"Meta key {quoted(key)} exceeds maximum length {META_KEY_BYTES_MAX}")
+        if len(value.encode()) > META_VALUE_BYTES_MAX:
+            faults.append(
+                f"Meta value for key {quoted(key)} exceeds maximum length {META_VALUE_BYTES_MAX}"
+            )
+    if faults:
+        raise Invalid(errors_text(faults))
+
+
+def go_numbers(value: Any) -> Any:
+    """JSON whose numbers are as Go writes them: ``1`` for ``1.0``."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case list():
+            return [go_numbers(item) for item in value]
+        case dict():
+            return {key: go_numbers(item) for key, item in value.items()}
+        case _:
+            return value

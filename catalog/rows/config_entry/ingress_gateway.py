@@ -1,0 +1,136 @@
+"""ingress-gateway: services that a gateway offers to clients outside the mesh."""
+
+import re
+from typing import Final, Self
+
+import msgspec
+from typing_extensions import override
+
+from catalog.errors import Invalid
+from catalog.rows.config_entry.entry import Entry, quoted
+from catalog.schema import Row
+
+INGRESS_GATEWAY: Final = "ingress-gateway"
+WILDCARD: Final = "*"
+TCP: Final = "tcp"
+HTTP: Final = "http"
+PROTOCOLS: Final = (TCP, HTTP, "http2", "grpc")
+
+_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
+_HOST: Final = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*\.?")
+_HOST_BYTES_MAX: Final = 253
+"""The longest name of DNS."""
+
+
+class GatewayTLS(Row, frozen=True, kw_only=True):
+    """Whether listeners speak TLS."""
+
+    enabled: bool = False
+
+
+class IngressService(Row, frozen=True, kw_only=True):
+    """A service behind a listener; ``*`` is every service with the listener's protocol."""
+
+    name: str = ""
+    hosts: tuple[str, ...] | None = None
+
+
+class IngressListener(Row, frozen=True, kw_only=True):
+    """A port and what is behind it."""
+
+    port: int = 0
+    protocol: str = ""
+    services: tuple[IngressService, ...] | None = None
+
+
+class IngressGateway(Entry, frozen=True, kw_only=True, tag=INGRESS_GATEWAY):
+    """The listeners of a gateway service."""
+
+    tls: GatewayTLS = GatewayTLS()
+    listeners: tuple[IngressListener, ...] | None = None
+
+    @override
+    def normalized(self) -> Self:
+        listeners = self.listeners and tuple(
+            msgspec.structs.replace(listener, protocol=listener.protocol.lower() or TCP)
+            for listener in self.listeners
+        )
+        return msgspec.structs.replace(self, listeners=listeners)
+
+    @override
+    def validate(self) -> None:
+        super().validate()
+        ports: set[int] = set()
+        for listener in self.listeners or ():
+            if listener.port in ports:
+                message = f"port {listener.port} declared on two listeners"
+                raise Invalid(message)
+            ports.add(listener.port)
+            fault = _listener_fault(listener)
+            if fault:
+                message = f"{fault} (listener on port {listener.port})"
+                raise Invalid(message)
+            for service in listener.services or ():
+                for host in service.hosts or ():
+                    _validate_host(host, tls=self.tls.enabled)
+
+
+def _listener_fault(listener: IngressListener) -> str:
+    """What is wrong, without the port; raises Invalid where the text says the port otherwise."""
+    if listener.protocol not in PROTOCOLS:
+        message = (
+            "protocol must be 'tcp', 'http', 'http2', or 'grpc'. "
+            f"'{listener.protocol}' is an unsupported protocol"
+        )
+        raise Invalid(message)
+    if not listener.services:
+        message = f"No service declared for listener with port {listener.port}"
+        raise Invalid(message)
+    if len(listener.services) > 1 and listener.protocol != HTTP:
+        return "Multiple services per listener are only supported for protocol = 'http'"
+    names: set[str] = set()
+    hosts: set[str] = set()
+    for service in listener.services:
+        fault = _service_fault(service, listener.protocol)
+        if fault:
+            return fault
+        if service.name in names:
+            return f"Service {service.name} cannot be added multiple times"
+        names.add(service.name)
+        for host in service.hosts or ():
+            if host in hosts:
+                return "Hosts must be unique within a specific listener"
+            hosts.add(host)
+    return ""
+
+
+def _service_fault(service: IngressService, protocol: str) -> str:
+    if service.name == WILDCARD and protocol != HTTP:
+        return "Wildcard service name is only valid for protocol = 'http'"
+    if service.name == WILDCARD and service.hosts:
+        return "Associating hosts to a wildcard service is not supported"
+    if not service.name:
+        return "Service name cannot be blank"
+    if service.hosts and protocol == TCP:
+        return "Associating hosts to a service is not supported for the tcp protocol"
+    return ""
+
+
+def _validate_host(host: str, *, tls: bool) -> None:
+    if host == WILDCARD:
+        if tls:
+            message = (
+                "Host '*' is not allowed when TLS is enabled, all hosts must be valid DNS records "
+                "to add as a DNSSAN"
+            )
+            raise Invalid(message)
+        return
+    if WILDCARD in host.removeprefix("*."):
+        message = (
+            f"Host {quoted(host)} is not valid, a wildcard specifier is only allowed as the "
+            "leftmost label"
+        )
+        raise Invalid(message)
+    if len(host) > _HOST_BYTES_MAX or not _HOST.fullmatch(host):
+        message = f"Host {quoted(host)} must be a valid DNS hostname"
+        raise Invalid(message)

@@ -1,0 +1,163 @@
+"""service-intentions: which services may connect to one, or to all (``*``)."""
+
+from typing import Final, Self
+
+import msgspec
+from typing_extensions import override
+
+from catalog.errors import Invalid
+from catalog.rows.config_entry.entry import Entry
+from catalog.rows.config_entry.http_match import (
+    HeaderMatch,
+    upper,
+    validate_headers,
+    validate_methods,
+    validate_paths,
+)
+from catalog.schema import Omit, Row
+
+SERVICE_INTENTIONS: Final = "service-intentions"
+WILDCARD: Final = "*"
+ALLOW: Final = "allow"
+DENY: Final = "deny"
+ACTIONS: Final = (ALLOW, DENY)
+CONSUL: Final = "consul"
+DESCRIPTION_BYTES_MAX: Final = 512
+"""A description is for people."""
+
+
+class PermissionHTTP(Row, frozen=True, kw_only=True):
+    """The requests that a permission is about."""
+
+    path_exact: Omit[str] = ""
+    path_prefix: Omit[str] = ""
+    path_regex: Omit[str] = ""
+    header: Omit[tuple[HeaderMatch, ...] | None] = None
+    methods: Omit[tuple[str, ...] | None] = None
+
+
+class Permission(Row, frozen=True, kw_only=True):
+    """What happens to the requests that match; the first permission that matches decides."""
+
+    action: str = ""
+    http: Omit[PermissionHTTP | None] = None
+
+
+class SourceIntention(Row, frozen=True, kw_only=True):
+    """What one source, or every source (``*``), may do.
+
+    The ``legacy`` fields are set when the intention was made by its own endpoint: an id, metadata,
+    and two RFC 3339 times. A config entry that is written by a user cannot set them.
+    """
+
+    name: str = ""
+    action: Omit[str] = ""
+    permissions: Omit[tuple[Permission, ...] | None] = None
+    precedence: int = 0
+    legacy_id: Omit[str] = ""
+    type: str = ""
+    description: Omit[str] = ""
+    legacy_meta: Omit[dict[str, str] | None] = None
+    legacy_create_time: Omit[str] = ""
+    legacy_update_time: Omit[str] = ""
+
+
+LEGACY_FIELDS: Final = ("legacy_id", "legacy_meta", "legacy_create_time", "legacy_update_time")
+
+
+class ServiceIntentions(Entry, frozen=True, kw_only=True, tag=SERVICE_INTENTIONS):
+    """The sources of a destination, the ones of higher precedence first."""
+
+    sources: tuple[SourceIntention, ...] | None = None
+
+    @override
+    def normalized(self) -> Self:
+        sources = self.sources and sorted(
+            (_normalized_source(source, self.name) for source in self.sources),
+            key=lambda source: -source.precedence,
+        )
+        return msgspec.structs.replace(self, sources=sources and tuple(sources))
+
+    @override
+    def validate(self) -> None:
+        super().validate()
+        _validate_wildcard("", self.name)
+        if not self.sources:
+            raise Invalid("At least one source is required")
+        seen: set[str] = set()
+        for number, source in enumerate(self.sources):
+            prefix = f"Sources[{number}]"
+            _validate_source(prefix, source, destination=self.name)
+            if source.name in seen:
+                message = f'{prefix} defines "{source.name}" more than once'
+                raise Invalid(message)
+            seen.add(source.name)
+
+
+def precedence(source: str, destination: str) -> int:
+    """How specific a pair of names is, 9 to 5. Source: Consul, intentions, precedence table."""
+    if destination != WILDCARD:
+        return 8 if source == WILDCARD else 9
+    return 5 if source == WILDCARD else 6
+
+
+def _normalized_source(source: SourceIntention, destination: str) -> SourceIntention:
+    permissions = source.permissions and tuple(
+        msgspec.structs.replace(
+            permission,
+            http=permission.http
+            and msgspec.structs.replace(permission.http, methods=upper(permission.http.methods)),
+        )
+        for permission in source.permissions
+    )
+    return msgspec.structs.replace(
+        source,
+        permissions=permissions,
+        precedence=precedence(source.name, destination),
+        type=source.type or CONSUL,
+    )
+
+
+def _validate_wildcard(prefix: str, name: str) -> None:
+    if WILDCARD in name and name != WILDCARD:
+        message = f"{prefix}Name: wildcard character '*' cannot be used with partial values"
+        raise Invalid(message)
+
+
+def _validate_source(prefix: str, source: SourceIntention, *, destination: str) -> None:
+    if not source.name:
+        raise Invalid(f"{prefix}.Name is required")
+    _validate_wildcard(f"{prefix}.", source.name)
+    fault = ""
+    if source.type != CONSUL:
+        fault = f"Type must be set to '{CONSUL}'"
+    elif len(source.description.encode()) > DESCRIPTION_BYTES_MAX:
+        fault = f"Description exceeds maximum length {DESCRIPTION_BYTES_MAX}"
+    elif source.permissions and source.action:
+        fault = "Action must be omitted if Permissions are specified"
+    elif source.permissions and destination == WILDCARD:
+        fault = "Permissions cannot be specified on intentions with wildcarded destinations"
+    elif not source.permissions and source.action not in ACTIONS:
+        fault = "Action must be set to 'allow' or 'deny'"
+    if fault:
+        message = f"{prefix}.{fault}"
+        raise Invalid(message)
+    for number, permission in enumerate(source.permissions or ()):
+        _validate_permission(f"{prefix}.Permissions[{number}]", permission)
+
+
+def _validate_permission(prefix: str, permission: Permission) -> None:
+    if permission.action not in ACTIONS:
+        message = f"{prefix}.Action must be set to 'allow' or 'deny'"
+        raise Invalid(message)
+    http = permission.http
+    if http is None:
+        message = f"{prefix}.HTTP is required"
+        raise Invalid(message)
+    within = f"{prefix}.HTTP."
+    validate_paths(within, http.path_exact, http.path_prefix, http.path_regex, end=".")
+    validate_headers(within, http.header or (), end=".")
+    validate_methods(within, http.methods or (), known_only=True)
+    if http == PermissionHTTP():
+        message = f"{prefix}.HTTP should not be empty"
+        raise Invalid(message)

@@ -1,0 +1,117 @@
+"""service-router: sends requests of a service elsewhere by path, header, query or method."""
+
+from typing import Final, Self
+
+import msgspec
+from typing_extensions import override
+
+from catalog.duration import Duration
+from catalog.errors import Invalid
+from catalog.rows.config_entry.entry import Entry
+from catalog.rows.config_entry.http_match import (
+    HeaderMatch,
+    QueryParamMatch,
+    upper,
+    validate_headers,
+    validate_methods,
+    validate_paths,
+)
+from catalog.schema import Omit, Row
+
+SERVICE_ROUTER: Final = "service-router"
+
+
+class RouteHTTPMatch(Row, frozen=True, kw_only=True):
+    """Which requests a route takes; all conditions must hold."""
+
+    path_exact: Omit[str] = ""
+    path_prefix: Omit[str] = ""
+    path_regex: Omit[str] = ""
+    header: Omit[tuple[HeaderMatch, ...] | None] = None
+    query_param: Omit[tuple[QueryParamMatch, ...] | None] = None
+    methods: Omit[tuple[str, ...] | None] = None
+
+
+class RouteMatch(Row, frozen=True, kw_only=True):
+    """Conditions by protocol."""
+
+    http: Omit[RouteHTTPMatch | None] = None
+
+
+class HeaderModifiers(Row, frozen=True, kw_only=True):
+    """Changes to headers on their way through. Since 1.10."""
+
+    add: Omit[dict[str, str] | None] = None
+    set: Omit[dict[str, str] | None] = None
+    remove: Omit[tuple[str, ...] | None] = None
+
+
+class RouteDestination(Row, frozen=True, kw_only=True):
+    """Where a route leads; an empty ``service`` is the router's own. Timeouts are nanoseconds."""
+
+    service: Omit[str] = ""
+    service_subset: Omit[str] = ""
+    namespace: Omit[str] = ""
+    prefix_rewrite: Omit[str] = ""
+    request_timeout: Omit[Duration] = 0
+    idle_timeout: Omit[Duration] = 0
+    num_retries: Omit[int] = 0
+    retry_on_connect_failure: Omit[bool] = False
+    retry_on: Omit[tuple[str, ...] | None] = None
+    retry_on_status_codes: Omit[tuple[int, ...] | None] = None
+    request_headers: Omit[HeaderModifiers | None] = None
+    response_headers: Omit[HeaderModifiers | None] = None
+
+
+class Route(Row, frozen=True, kw_only=True):
+    """One route; without a match it takes everything."""
+
+    match: Omit[RouteMatch | None] = None
+    destination: Omit[RouteDestination | None] = None
+
+
+class ServiceRouter(Entry, frozen=True, kw_only=True, tag=SERVICE_ROUTER):
+    """Routes in the order in which they are tried; one to the service itself is always last."""
+
+    routes: Omit[tuple[Route, ...] | None] = None
+
+    @override
+    def normalized(self) -> Self:
+        routes = self.routes and tuple(map(_with_upper_methods, self.routes))
+        return msgspec.structs.replace(self, routes=routes)
+
+    @override
+    def validate(self) -> None:
+        super().validate()
+        for number, route in enumerate(self.routes or ()):
+            _validate_route(f"Route[{number}] ", route)
+
+
+def _with_upper_methods(route: Route) -> Route:
+    if route.match is None or route.match.http is None:
+        return route
+    http = msgspec.structs.replace(route.match.http, methods=upper(route.match.http.methods))
+    return msgspec.structs.replace(route, match=msgspec.structs.replace(route.match, http=http))
+
+
+def _validate_route(prefix: str, route: Route) -> None:
+    http = (route.match and route.match.http) or RouteHTTPMatch()
+    validate_paths(prefix, http.path_exact, http.path_prefix, http.path_regex, end="")
+    validate_headers(prefix, http.header or (), end="")
+    for number, parameter in enumerate(http.query_param or ()):
+        if not parameter.name:
+            message = f"{prefix}QueryParam[{number}] missing required Name field"
+            raise Invalid(message)
+        if sum(map(bool, (parameter.present, parameter.exact, parameter.regex))) != 1:
+            message = (
+                f"{prefix}QueryParam[{number}] should only contain one of Present, Exact, or Regex"
+            )
+            raise Invalid(message)
+    validate_methods(prefix, http.methods or (), known_only=False)
+    destination = route.destination
+    if destination and destination.prefix_rewrite and not (http.path_exact or http.path_prefix):
+        message = (
+            f"{prefix}cannot make use of PrefixRewrite without configuring either PathExact "
+            "or PathPrefix"
+        )
+        raise Invalid(message)
