@@ -77,7 +77,7 @@ class Client:
     ) -> Response:
         """Send one request and read the whole answer."""
         with self._answer(method, path, query, body) as answer:
-            return Response(answer.read(), int(answer.getheader("X-Consul-Index") or 0))
+            return Response(answer.read(), _index(answer))
 
     @contextmanager
     def stream(self, path: str, query: Query | None = None) -> Iterator[Iterator[bytes]]:
@@ -100,7 +100,7 @@ class Client:
             answer = _exchange(connection, method, target, self._headers(), body)
             if answer.status != http.client.OK:
                 reason = answer.read(ERROR_BODY_BYTES_MAX).decode("utf-8", "replace")
-                raise ApiError(answer.status, reason.removesuffix("\n"))
+                raise ApiError(answer.status, reason.removesuffix("\n"), index=_index(answer))
             yield answer
         except (OSError, http.client.HTTPException) as error:
             url = f"{self.settings.scheme}://{self.settings.shown_host}{target}"
@@ -161,6 +161,10 @@ def key_path(key: str) -> str:
 def segment(name: str) -> str:
     """Return a name as one segment of a path."""
     return quote(name, safe="", errors="surrogateescape")
+
+
+def _index(answer: http.client.HTTPResponse) -> int:
+    return int(answer.getheader("X-Consul-Index") or 0)
 
 
 def _exchange(

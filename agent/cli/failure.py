@@ -19,12 +19,16 @@ class Failure(Exception):
 
 
 class ApiError(Failure):
-    """The agent answered with an error status; ``reason`` is the body of the answer."""
+    """The agent answered with an error status; ``reason`` is the body of the answer.
 
-    def __init__(self, status: int, reason: str) -> None:
+    ``index`` lets a blocking query wait for what a 404 says is absent.
+    """
+
+    def __init__(self, status: int, reason: str, *, index: int = 0) -> None:
         super().__init__(f"Unexpected response code: {status} ({reason})")
         self.status = status
         self.reason = reason
+        self.index = index
 
 
 class TransportError(Failure):

@@ -24,7 +24,7 @@ def table(header: Row, rows: Sequence[Row]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    pretty = Table(*(Text(name) for name in header), box=None, header_style="bold", pad_edge=False)
+    pretty = Table(*header, box=None, header_style="bold", pad_edge=False)
     for row in rows:
         pretty.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
     Console().print(pretty)
