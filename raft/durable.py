@@ -1,0 +1,142 @@
+"""Storage that survives a crash: the directory, the log, the writer thread and the snapshots."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from typing_extensions import override
+
+from raft.directory import LogDirectory
+from raft.entries import Entry, Mark, SnapshotMeta, Write
+from raft.errors import Corrupt, IdentityMismatch
+from raft.files import Files
+from raft.records import encode_entry, encode_hard_state, encode_mark, framed_bytes
+from raft.segments import SEGMENT_BYTES
+from raft.snapshots import DirectorySnapshots
+from raft.storage import Recovered, Reports, Storage
+from raft.wal import Wal
+from raft.writer import Queued, Writer
+
+
+class DurableStorage(Storage):
+    """The log of server ``server_id`` (a UUID) below ``directory``.
+
+    ``segment_bytes`` is the size of a full segment file.
+    """
+
+    snapshots: DirectorySnapshots
+
+    def __init__(
+        self,
+        directory: Path,
+        server_id: str,
+        *,
+        files: Files | None = None,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        self.keeps_log = True
+        self._path = directory
+        self._server_id = canonical_id(server_id)
+        self._files = files or Files()
+        self._segment_bytes = segment_bytes
+        self._directory: LogDirectory | None = None
+        self._writer: Writer | None = None
+
+    @override
+    def open(self) -> Recovered:
+        self._directory = LogDirectory(self._path, self._files)
+        try:
+            return self._recover(self._directory)
+        except BaseException:
+            self._directory.close()
+            self._directory = None
+            raise
+
+    def _recover(self, directory: LogDirectory) -> Recovered:
+        peers = directory.settle_peers()
+        self.snapshots = DirectorySnapshots(directory.snapshots, self._files)
+        self._wal = Wal(
+            directory.wal, self._server_id, self._files, segment_bytes=self._segment_bytes
+        )
+        self._wal.recover()
+        snapshot = self.snapshots.newest(self._wal.first_index)
+        self._connect(snapshot)
+        return Recovered(
+            hard_state=self._wal.hard_state,
+            snapshot=snapshot,
+            last_index=self._wal.last_index,
+            last_term=max(self._wal.last_term, snapshot.term if snapshot else 0),
+            peers=peers,
+        )
+
+    def _connect(self, snapshot: SnapshotMeta | None) -> None:
+        """Make sure that log and snapshot together have no hole."""
+        if snapshot is None:
+            if self._wal.first_index > 1:
+                message = f"{self._path}: entries before {self._wal.first_index} and every "
+                message += "snapshot are gone: let this server join under a new id"
+                raise Corrupt(message)
+            return
+        if self._wal.is_empty:
+            message = f"{self._path}: there are snapshots but no log; votes may be forgotten: "
+            message += "let this server join under a new id"
+            raise Corrupt(message)
+        if self._wal.first_index > snapshot.index + 1:
+            message = f"{self._path}: entries {snapshot.index + 1} to {self._wal.first_index - 1} "
+            message += "are neither in the newest snapshot nor in the log"
+            raise Corrupt(message)
+        if self._wal.last_index < snapshot.index:
+            # The crash came between the snapshot of a restore and its mark in the log.
+            self._wal.write([encode_mark(Mark(snapshot.index, snapshot.term))])
+
+    @override
+    def begin(self, cluster_id: bytes, /) -> None:
+        self._wal.begin(cluster_id)
+
+    @override
+    def entries(self, first_index: int, last_index: int, /) -> Iterator[Entry]:
+        return self._wal.entries(first_index, last_index)
+
+    @override
+    def start(self, reports: Reports, /) -> None:
+        self._writer = Writer(
+            self._wal,
+            persisted=reports.persisted,
+            failed=reports.failed,
+            on_fatal=reports.on_fatal,
+        )
+
+    @override
+    def persist(self, write: Write, /) -> None:
+        assert self._writer is not None
+        bodies = [encode_entry(entry) for entry in write.entries]
+        if write.hard_state is not None:
+            bodies.insert(0, encode_hard_state(write.hard_state))
+        if write.mark is not None:
+            bodies.insert(0, encode_mark(write.mark))
+        size_bytes = sum(framed_bytes(len(body)) for body in bodies)
+        self._writer.put(Queued(write.sequence, bodies, size_bytes, write.release_before))
+
+    @override
+    def forget_peers(self) -> None:
+        assert self._directory is not None
+        self._directory.forget_peers()
+
+    @override
+    def close(self) -> None:
+        if self._directory is None:
+            return
+        if self._writer is not None:
+            self._writer.close()
+        self._wal.close()
+        self._directory.close()
+        self._directory = None
+
+
+def canonical_id(server_id: str) -> str:
+    """The id in lower case with dashes; raises ``IdentityMismatch`` when it is no UUID."""
+    try:
+        return str(uuid.UUID(server_id))
+    except ValueError as error:
+        message = f"the server id {server_id!r} must be a UUID (the node id)"
+        raise IdentityMismatch(message) from error

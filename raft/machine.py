@@ -1,0 +1,49 @@
+"""What the driver needs of others: a state machine to drive, and the surroundings it runs in."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from raft.writer import exit_process
+
+SNAPSHOT_THRESHOLD: Final = 16_384  # entries; Consul's raft_snapshot_threshold
+SNAPSHOT_INTERVAL_S: Final = 30.0  # Consul's raft_snapshot_interval
+TRAILING_LOGS: Final = 10_240  # entries; Consul's raft_trailing_logs
+
+Done = Callable[[int, object], None]  # (index, result) of an applied command
+
+
+class StateMachine(Protocol):
+    """What the log is for. All but the frozen callable run on the loop thread."""
+
+    def apply(self, index: int, command: bytes, /) -> object:
+        """Execute a command: deterministic, never raises (a refusal is a returned value)."""
+
+    def freeze(self) -> Callable[[], Iterator[bytes]]:
+        """Hold the present state, cheaply; the callable yields it in chunks, in a worker thread."""
+
+    def restore(self, chunks: Iterator[bytes], /) -> None:
+        """Replace the state; raises ``ValueError`` before it changed anything if it cannot."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """When snapshots are taken and how many entries stay behind them."""
+
+    snapshot_threshold: int = SNAPSHOT_THRESHOLD
+    snapshot_interval_s: float = SNAPSHOT_INTERVAL_S
+    trailing_logs: int = TRAILING_LOGS
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """Time, chance and tasks, given by whoever composes the process.
+
+    ``wall_s``: Unix seconds; ``random``: uniform in [0, 1); ``start_task``: owns and names a task;
+    ``on_fatal``: ends the process, called in any thread.
+    """
+
+    wall_s: Callable[[], float]
+    random: Callable[[], float]
+    start_task: Callable[[str, Coroutine[Any, Any, Any]], asyncio.Task[Any]]
+    on_fatal: Callable[[BaseException], None] = exit_process

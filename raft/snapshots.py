@@ -1,0 +1,195 @@
+"""Snapshots on disk: each a directory that appears whole or not at all.
+
+``<directory>/<term>-<index>-<Unix ms>/`` holds ``state.bin`` and ``meta.json``. Both are written
+and synced in a ``.tmp`` directory, which is synced, renamed, and made durable by syncing the
+parent; only then does the log know of it. Size and SHA-256 are checked before every use.
+"""
+
+import hashlib
+import logging
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Final, Protocol
+
+import msgspec
+from typing_extensions import override
+
+from raft.entries import SnapshotMeta
+from raft.errors import Corrupt
+from raft.files import Files
+
+RETAINED: Final = 2  # the newest, and one to fall back on while the log still covers it
+CHUNK_BYTES: Final = 256 * 1024  # unit of reading: large for the disk, small for the loop
+
+_NAME: Final = re.compile(r"(\d+)-(\d+)-(\d+)")
+_log = logging.getLogger("raft")
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """The content of ``meta.json``."""
+
+    snapshot: SnapshotMeta
+    sha256: str
+
+
+class Staged(Protocol):
+    """A snapshot that is written and synced but not yet there."""
+
+    meta: SnapshotMeta
+
+    def commit(self) -> None:
+        """Make it the newest snapshot, durably. Raises ``OSError``."""
+
+    def discard(self) -> None:
+        """Remove every trace."""
+
+
+class Snapshots(Protocol):
+    """Where snapshots are kept; all methods block and may run in a worker thread."""
+
+    def stage(self, meta: SnapshotMeta, chunks: Iterable[bytes], /) -> Staged:
+        """Write a snapshot; its size is filled in. Raises ``OSError`` and leaves nothing."""
+
+    def open_state(self, meta: SnapshotMeta, /) -> IO[bytes]:
+        """The state of a retained snapshot, from its start; the caller closes it."""
+
+    def reap(self) -> None:
+        """Delete all but the newest ones, after a check that the newest can be read."""
+
+
+def read_chunks(state: IO[bytes]) -> Iterator[bytes]:
+    """The rest of a file in pieces of ``CHUNK_BYTES``."""
+    while chunk := state.read(CHUNK_BYTES):
+        yield chunk
+
+
+class DirectorySnapshots(Snapshots):
+    """Snapshots as directories below ``directory``."""
+
+    def __init__(self, directory: Path, files: Files) -> None:
+        self._directory = directory
+        self._files = files
+
+    @override
+    def stage(self, meta: SnapshotMeta, chunks: Iterable[bytes], /) -> "StagedDirectory":
+        work = self._directory / f"{meta.id}.tmp"
+        try:
+            work.mkdir()
+            digest, size_bytes = self._write_state(work / "state.bin", chunks)
+            meta = msgspec.structs.replace(meta, size_bytes=size_bytes)
+            stored = msgspec.json.encode(Stored(meta, digest))
+            self._write_state(work / "meta.json", [stored])
+            self._files.sync_directory(work)
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+        return StagedDirectory(meta, work, self._files)
+
+    def newest(self, covered_from: int) -> SnapshotMeta | None:
+        """The newest valid snapshot; None when there is none at all.
+
+        ``covered_from`` is the log's first index. An older snapshot stands in for a damaged one
+        only if the log goes on right after it; else raises ``Corrupt``.
+        """
+        damaged: list[str] = []
+        for path in self._newest_first():
+            try:
+                meta = verify(path)
+            except (OSError, msgspec.DecodeError, Corrupt) as error:
+                _log.error("snapshot %s cannot be used: %s", path, error)
+                damaged.append(str(path))
+                continue
+            if damaged and covered_from > meta.index + 1:
+                break
+            return meta
+        if damaged and covered_from > 1:
+            message = (
+                f"snapshot {damaged[0]} is damaged and the log no longer covers what it held "
+                f"(it starts at entry {covered_from}): wipe this server and let it join under a "
+                "new id, or restore a snapshot"
+            )
+            raise Corrupt(message)
+        return None
+
+    @override
+    def open_state(self, meta: SnapshotMeta, /) -> IO[bytes]:
+        return (self._directory / meta.id / "state.bin").open("rb")
+
+    @override
+    def reap(self) -> None:
+        paths = self._newest_first()
+        if len(paths) <= RETAINED:
+            return
+        verify(paths[0])
+        for path in paths[RETAINED:]:
+            shutil.rmtree(path)
+
+    def _newest_first(self) -> list[Path]:
+        found = [
+            (tuple(int(part) for part in match.groups()), path)
+            for path in self._directory.iterdir()
+            if (match := _NAME.fullmatch(path.name))
+        ]
+        return [path for _, path in sorted(found, reverse=True)]
+
+    def _write_state(self, path: Path, chunks: Iterable[bytes]) -> tuple[str, int]:
+        """Write and sync a file; returns its SHA-256 and size."""
+        digest = hashlib.sha256()
+        offset = 0
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            for chunk in chunks:
+                self._files.write_at(descriptor, chunk, offset)
+                digest.update(chunk)
+                offset += len(chunk)
+            self._files.sync(descriptor)
+        finally:
+            os.close(descriptor)
+        return digest.hexdigest(), offset
+
+
+class StagedDirectory(Staged):
+    """A ``.tmp`` directory, complete and synced."""
+
+    def __init__(self, meta: SnapshotMeta, work: Path, files: Files) -> None:
+        self.meta = meta
+        self._work = work
+        self._files = files
+
+    @override
+    def commit(self) -> None:
+        self._files.rename(self._work, self._work.with_name(self.meta.id))
+        self._files.sync_directory(self._work.parent)
+
+    @override
+    def discard(self) -> None:
+        shutil.rmtree(self._work, ignore_errors=True)
+
+
+def verify(path: Path) -> SnapshotMeta:
+    """Check a snapshot directory against its name, size and sum; raises ``Corrupt``, ``OSError``.
+
+    Also raises ``msgspec.DecodeError`` when ``meta.json`` is not what was written.
+    """
+    stored = msgspec.json.decode((path / "meta.json").read_bytes(), type=Stored)
+    digest = hashlib.sha256()
+    size_bytes = 0
+    with (path / "state.bin").open("rb") as state:
+        for chunk in read_chunks(state):
+            digest.update(chunk)
+            size_bytes += len(chunk)
+    if (stored.snapshot.id, stored.snapshot.size_bytes, stored.sha256) != (
+        path.name,
+        size_bytes,
+        digest.hexdigest(),
+    ):
+        message = f"{path}: size or checksum of the snapshot is wrong"
+        raise Corrupt(message)
+    term, index, _ = path.name.split("-")
+    if (stored.snapshot.term, stored.snapshot.index) != (int(term), int(index)):
+        message = f"{path}: the snapshot's name and meta.json disagree"
+        raise Corrupt(message)
+    return stored.snapshot
