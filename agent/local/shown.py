@@ -1,0 +1,185 @@
+"""How the agent's own endpoints show registrations, which differs from the catalog's shape.
+
+Source: Consul API, /v1/agent/services, /v1/agent/health/service.
+"""
+
+from typing import Any
+
+import msgspec
+
+from agent.local.state import content_hash
+from agent.local.validation import GATEWAYS
+from catalog.rows.check import HealthCheck
+from catalog.rows.service import (
+    KIND_CONNECT_PROXY,
+    ConnectProxy,
+    Expose,
+    MeshGateway,
+    NodeService,
+    ServiceAddress,
+    Upstream,
+    Weights,
+)
+from catalog.schema import Omit, Row, Unfiltered
+from catalog.shape import to_json
+
+
+class AgentUpstream(Row, frozen=True, kw_only=True):
+    """An upstream; unlike the catalog's it hides what is empty."""
+
+    destination_type: Omit[str] = ""
+    destination_namespace: Omit[str] = ""
+    destination_name: str = ""
+    datacenter: Omit[str] = ""
+    local_bind_address: Omit[str] = ""
+    local_bind_port: Omit[int] = 0
+    config: Unfiltered[Omit[dict[str, Any] | None]] = None
+    mesh_gateway: MeshGateway = MeshGateway()
+
+
+class AgentExposePath(Row, frozen=True, kw_only=True):
+    """An exposed path; it always tells whether a check brought it."""
+
+    listener_port: Omit[int] = 0
+    path: Omit[str] = ""
+    local_path_port: Omit[int] = 0
+    protocol: Omit[str] = ""
+    parsed_from_check: bool = False
+
+
+class AgentExpose(Row, frozen=True, kw_only=True):
+    """What a proxy serves without TLS."""
+
+    checks: Omit[bool] = False
+    paths: Omit[tuple[AgentExposePath, ...] | None] = None
+
+
+class AgentProxy(Row, frozen=True, kw_only=True):
+    """The proxy part of a registration."""
+
+    destination_service_name: Omit[str] = ""
+    destination_service_id: Omit[str] = ""
+    local_service_address: Omit[str] = ""
+    local_service_port: Omit[int] = 0
+    config: Unfiltered[Omit[dict[str, Any] | None]] = None
+    upstreams: Omit[tuple[AgentUpstream, ...] | None] = None
+    mesh_gateway: MeshGateway = MeshGateway()
+    expose: AgentExpose = AgentExpose()
+
+
+class AgentConnect(Row, frozen=True, kw_only=True):
+    """Shown for native services only."""
+
+    native: Omit[bool] = False
+
+
+class AgentService(Row, frozen=True, kw_only=True):
+    """A service of this agent. Tags and metadata are never null."""
+
+    kind: Omit[str] = ""
+    id: str = ""
+    service: str = ""
+    tags: tuple[str, ...] = ()
+    meta: dict[str, str] = msgspec.field(default_factory=dict)
+    port: int = 0
+    address: str = ""
+    tagged_addresses: Omit[dict[str, ServiceAddress] | None] = None
+    weights: Weights = Weights()
+    enable_tag_override: bool = False
+    create_index: Unfiltered[Omit[int]] = 0
+    modify_index: Unfiltered[Omit[int]] = 0
+    content_hash: Unfiltered[Omit[str]] = ""
+    proxy: Omit[AgentProxy | None] = None
+    connect: Omit[AgentConnect | None] = None
+    datacenter: Omit[str] = ""
+
+
+def agent_service(
+    service: NodeService, datacenter: str, *, with_hash: bool = False
+) -> AgentService:
+    """A service as the agent shows it."""
+    is_proxy = service.kind == KIND_CONNECT_PROXY or service.kind in GATEWAYS
+    return AgentService(
+        kind=service.kind,
+        id=service.id,
+        service=service.service,
+        tags=service.tags or (),
+        meta=service.meta or {},
+        port=service.port,
+        address=service.address,
+        tagged_addresses=service.tagged_addresses,
+        weights=Weights(passing=max(1, service.weights.passing), warning=service.weights.warning),
+        enable_tag_override=service.enable_tag_override,
+        content_hash=content_hash(service) if with_hash else "",
+        proxy=_proxy(service.proxy) if is_proxy else None,
+        connect=AgentConnect(native=True) if service.connect.native else None,
+        datacenter=datacenter,
+    )
+
+
+def _proxy(proxy: ConnectProxy) -> AgentProxy:
+    return AgentProxy(
+        destination_service_name=proxy.destination_service_name,
+        destination_service_id=proxy.destination_service_id,
+        local_service_address=proxy.local_service_address,
+        local_service_port=proxy.local_service_port,
+        config=proxy.config,
+        upstreams=tuple(_upstream(upstream) for upstream in proxy.upstreams or ()),
+        mesh_gateway=proxy.mesh_gateway,
+        expose=_expose(proxy.expose),
+    )
+
+
+def _upstream(upstream: Upstream) -> AgentUpstream:
+    return AgentUpstream(
+        destination_type=upstream.destination_type,
+        destination_namespace=upstream.destination_namespace,
+        destination_name=upstream.destination_name,
+        datacenter=upstream.datacenter,
+        local_bind_address=upstream.local_bind_address,
+        local_bind_port=upstream.local_bind_port,
+        config=upstream.config,
+        mesh_gateway=upstream.mesh_gateway,
+    )
+
+
+def _expose(expose: Expose) -> AgentExpose:
+    return AgentExpose(
+        checks=expose.checks,
+        paths=tuple(
+            AgentExposePath(
+                listener_port=path.listener_port,
+                path=path.path,
+                local_path_port=path.local_path_port,
+                protocol=path.protocol,
+                parsed_from_check=path.parsed_from_check,
+            )
+            for path in expose.paths or ()
+        ),
+    )
+
+
+def check_json(check: HealthCheck) -> dict[str, Any]:
+    """A check as /v1/agent/checks shows it; tags are never null."""
+    shown: dict[str, Any] = to_json(check)
+    shown["ServiceTags"] = list(check.service_tags or ())
+    return shown
+
+
+def client_check_json(check: HealthCheck) -> dict[str, Any]:
+    """A check as the agent's health endpoints show it: without type, with every default."""
+    return {
+        **check_json(check),
+        "Type": "",
+        "Definition": {
+            "Interval": "0s",
+            "Timeout": "0s",
+            "DeregisterCriticalServiceAfter": "0s",
+            "HTTP": "",
+            "Header": None,
+            "Method": "",
+            "Body": "",
+            "TLSSkipVerify": False,
+            "TCP": "",
+        },
+    }

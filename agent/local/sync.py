@@ -1,0 +1,341 @@
+"""Anti-entropy: keeps the catalog's rows of this node equal to the node's own registrations.
+
+A local change is written at once; now and then the whole of the catalog's rows is compared. What
+the catalog holds of this node and the node does not know is removed, apart from what the servers
+write themselves. Source: Consul's anti-entropy.
+
+    start ──► full ──► wait ──► change ──► partial ──► wait
+               ▲        │ interval, or the catalog's rows changed
+               └────────┘          any failure: full again after a pause
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from math import ceil, log2
+from typing import Final, Protocol
+
+import msgspec
+import structlog
+
+from agent.local.difference import same_check, same_node, same_service
+from agent.local.state import LocalService, LocalState
+from catalog.errors import Invalid, NotFound, PermissionDenied, TooLarge
+from catalog.rows.check import SERF_HEALTH, HealthCheck
+from catalog.rows.node import Node
+from catalog.rows.service import NodeService
+
+FULL_SYNC_INTERVAL_S: Final = 60.0  # Consul's interval for up to SCALE_NODES nodes
+RETRY_INTERVAL_S: Final = 15.0  # Consul's pause after a failed full sync
+SERVER_UP_STAGGER_S: Final = 3.0  # Consul's spread of full syncs when a server appears
+CATALOG_CHANGE_DELAY_S: Final = 2.0  # seconds are promised; our own writes come back as changes too
+SCALE_NODES: Final = 128  # from here on the interval grows, so that servers see a steady load
+CONSUL_SERVICE_ID: Final = "consul"  # written by the servers for themselves
+
+_REFUSALS: Final = (PermissionDenied, Invalid, TooLarge)
+"""Answers about one row, which must not keep the others from being written."""
+
+_log = structlog.get_logger("agent.local")
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """One write to the catalog: the node, one service, and any of its checks."""
+
+    node: Node
+    skip_node_update: bool = False
+    service: NodeService | None = None
+    checks: tuple[HealthCheck, ...] = ()
+    token: str = ""
+
+
+class Catalog(Protocol):
+    """The servers' catalog, as far as this node writes and reads it.
+
+    Calls raise ``catalog.errors`` classes for refusals, and OSError, TimeoutError or any
+    CatalogError while no server answers.
+    """
+
+    async def register(self, registration: Registration) -> None:
+        """Write a registration."""
+
+    async def deregister(
+        self, node: str, *, service_id: str = "", check_id: str = "", token: str = ""
+    ) -> None:
+        """Remove a service with its checks, or a check."""
+
+    async def node_services(self, node: str) -> tuple[Node | None, tuple[NodeService, ...]]:
+        """The node, if it is known, and its services."""
+
+    async def node_checks(self, node: str) -> tuple[HealthCheck, ...]:
+        """The checks of the node and of its services."""
+
+
+class SyncTiming(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds between full syncs, after a failure, and after a change of the catalog."""
+
+    interval_s: float = FULL_SYNC_INTERVAL_S
+    retry_s: float = RETRY_INTERVAL_S
+    catalog_change_delay_s: float = CATALOG_CHANGE_DELAY_S
+
+
+_DEFAULT_TIMING: Final = SyncTiming()
+
+
+class LocalSync:
+    """Runs the sync. ``node`` gives this node's row, ``cluster_size`` the number of members."""
+
+    def __init__(
+        self,
+        *,
+        state: LocalState,
+        catalog: Catalog,
+        node: Callable[[], Node],
+        now_s: Callable[[], float],
+        cluster_size: Callable[[], int] = lambda: 1,
+        timing: SyncTiming = _DEFAULT_TIMING,
+    ) -> None:
+        self._state = state
+        self._catalog = catalog
+        self._node = node
+        self._now_s = now_s
+        self._cluster_size = cluster_size
+        self._timing = timing
+        self._wake = asyncio.Event()
+        self._full_due_s = 0.0
+        self._is_paused = False
+        state.pending.on_change = self._wake.set
+
+    def catalog_changed(self) -> None:
+        """The catalog's rows of this node changed: compare them within seconds."""
+        self._bring_forward(self._timing.catalog_change_delay_s)
+
+    def server_appeared(self) -> None:
+        """A server joined: it may hold an older catalog, or end a failure."""
+        self._is_paused = False
+        self._bring_forward(self._state.rng.random() * SERVER_UP_STAGGER_S)
+
+    def node_changed(self) -> None:
+        """This node's own row changed, such as its metadata."""
+        self._state.pending.node = True
+        self._wake.set()
+
+    def _bring_forward(self, delay_s: float) -> None:
+        if not self._is_paused:
+            self._full_due_s = min(self._full_due_s, self._now_s() + delay_s)
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Sync until cancelled."""
+        self._full_due_s = self._now_s()
+        while True:
+            await self._wait()
+            # All changes of one loop turn go out together.
+            await asyncio.sleep(0)
+            is_full = self._full_due_s <= self._now_s()
+            try:
+                if is_full:
+                    await self.sync_full()
+                else:
+                    await self.sync_changes()
+            except Exception as error:  # noqa: BLE001 - whatever the servers do, the loop survives
+                _log.warning("sync with the catalog failed", error=str(error) or repr(error))
+                self._is_paused = True
+                self._full_due_s = self._now_s() + self._timing.retry_s * (
+                    1 + self._state.rng.random()
+                )
+            else:
+                self._is_paused = False
+                if is_full:
+                    self._full_due_s = self._now_s() + self._next_full_s()
+
+    async def _wait(self) -> None:
+        """Until there is something to write or compare."""
+        while (delay_s := self._due_s() - self._now_s()) > 0:
+            self._wake.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay_s):
+                    await self._wake.wait()
+
+    def _due_s(self) -> float:
+        """When the next sync is to run. While servers fail, changes wait for the retry."""
+        pending = self._state.pending
+        if self._is_paused:
+            return self._full_due_s
+        if not pending.is_empty:
+            return self._now_s()
+        return min(self._full_due_s, pending.next_due_s or self._full_due_s)
+
+    def _next_full_s(self) -> float:
+        interval_s = self._timing.interval_s * scale_factor(self._cluster_size())
+        return interval_s * (1 + self._state.rng.random())
+
+    async def sync_full(self) -> None:
+        """Read the catalog's rows of this node, find every difference and write it."""
+        name = self._node().node
+        node, services = await self._catalog.node_services(name)
+        checks = await self._catalog.node_checks(name)
+        # No await between the comparison and the marks.
+        find_differences(
+            self._state, self._node(), CatalogRows(node=node, services=services, checks=checks)
+        )
+        await self.sync_changes()
+
+    async def sync_changes(self) -> None:
+        """Write the differences that are known."""
+        pending = self._state.pending
+        pending.release_due(self._now_s())
+        for service_id in sorted(pending.gone_services):
+            await self._deregister_service(service_id)
+        for check_id in sorted(pending.gone_checks):
+            await self._deregister_check(check_id)
+        for service_id in sorted(pending.services):
+            await self._register_service(service_id)
+        for check_id in sorted(pending.checks):
+            await self._register_check(check_id)
+        if pending.node:
+            await self._register(Registration(node=self._node()))
+            _log.info("synced node")
+
+    async def _deregister_service(self, service_id: str) -> None:
+        pending = self._state.pending
+        await self._deregister("service", service_id)
+        if service_id not in self._state.services:
+            pending.gone_services.discard(service_id)
+            # They went with their service.
+            for check_id in [key for key, of in pending.gone_checks.items() if of == service_id]:
+                del pending.gone_checks[check_id]
+
+    async def _deregister_check(self, check_id: str) -> None:
+        pending = self._state.pending
+        if check_id not in pending.gone_checks:
+            return
+        await self._deregister("check", check_id)
+        if check_id not in self._state.checks:
+            pending.gone_checks.pop(check_id, None)
+
+    async def _deregister(self, kind: str, row_id: str) -> None:
+        node = self._node().node
+        try:
+            if kind == "service":
+                await self._catalog.deregister(node, service_id=row_id)
+            else:
+                await self._catalog.deregister(node, check_id=row_id)
+        except NotFound:
+            pass  # what was wanted
+        except _REFUSALS as error:
+            _log.warning("deregistration refused", kind=kind, id=row_id, error=str(error))
+        else:
+            _log.info("deregistered", kind=kind, id=row_id)
+
+    async def _register_service(self, service_id: str) -> None:
+        pending, state = self._state.pending, self._state
+        entry = state.services.get(service_id)
+        if entry is None or service_id not in pending.services:
+            return
+        checks = self._checks_beside(service_id, entry)
+        registration = Registration(
+            node=self._node(),
+            skip_node_update=not pending.node,
+            service=entry.service,
+            checks=tuple(checks.values()),
+            token=entry.token,
+        )
+        if await self._register(registration):
+            _log.info("synced service", service=service_id)
+        if state.services.get(service_id) is entry:
+            pending.services.discard(service_id)
+        for check_id, check in checks.items():
+            self._check_is_written(check_id, check)
+
+    def _checks_beside(self, service_id: str, entry: LocalService) -> dict[str, HealthCheck]:
+        """The service's out-of-sync checks that the same token may write."""
+        found = {}
+        for check_id in sorted(self._state.pending.checks):
+            check = self._state.checks[check_id]
+            if check.check.service_id == service_id and check.token == entry.token:
+                found[check_id] = check.check
+        return found
+
+    async def _register_check(self, check_id: str) -> None:
+        pending = self._state.pending
+        entry = self._state.checks.get(check_id)
+        if entry is None or check_id not in pending.checks:
+            return
+        service = self._state.services.get(entry.check.service_id)
+        registration = Registration(
+            node=self._node(),
+            skip_node_update=not pending.node,
+            service=service.service if service else None,
+            checks=(entry.check,),
+            token=entry.token,
+        )
+        if await self._register(registration):
+            _log.info("synced check", check=check_id)
+        self._check_is_written(check_id, entry.check)
+
+    def _check_is_written(self, check_id: str, check: HealthCheck) -> None:
+        current = self._state.checks.get(check_id)
+        if current is not None and current.check is check:
+            self._state.pending.checks.discard(check_id)
+
+    async def _register(self, registration: Registration) -> bool:
+        """Write; a refusal is logged, and tried again by the next full sync only."""
+        is_node_written = not registration.skip_node_update
+        try:
+            await self._catalog.register(registration)
+        except _REFUSALS as error:
+            service = registration.service.id if registration.service else ""
+            _log.warning("registration refused", service=service, error=str(error))
+            if registration.service is None and not registration.checks:
+                self._state.pending.node = False
+            return False
+        if is_node_written and same_node(self._node(), registration.node):
+            self._state.pending.node = False
+        return True
+
+
+class CatalogRows(msgspec.Struct, frozen=True, kw_only=True):
+    """What the catalog holds of this node."""
+
+    node: Node | None
+    services: tuple[NodeService, ...]
+    checks: tuple[HealthCheck, ...]
+
+
+def find_differences(state: LocalState, node: Node, rows: CatalogRows) -> None:
+    """Mark in ``state.pending`` exactly what the catalog lacks, has otherwise, or has too much."""
+    pending = state.pending
+    pending.node = rows.node is None or not same_node(node, rows.node)
+
+    theirs = {service.id: service for service in rows.services}
+    pending.gone_services = set(theirs) - set(state.services) - {CONSUL_SERVICE_ID}
+    pending.services = set()
+    for service_id, entry in state.services.items():
+        copy = theirs.get(service_id)
+        if copy is not None and entry.service.enable_tag_override:
+            if (copy.tags or ()) != (entry.service.tags or ()):
+                state.adopt_tags(service_id, copy.tags)
+            entry = state.services[service_id]  # noqa: PLW2901 - with the tags adopted
+        if copy is None or not same_service(entry.service, copy):
+            pending.services.add(service_id)
+
+    their_checks = {check.check_id: check for check in rows.checks}
+    pending.gone_checks = {
+        check_id: check.service_id
+        for check_id, check in their_checks.items()
+        if check_id not in state.checks and check_id != SERF_HEALTH
+    }
+    pending.checks = set()
+    for check_id, local in state.checks.items():
+        check = their_checks.get(check_id)
+        is_deferred = check_id in pending.deferred
+        if check is None or not same_check(local.check, check, ignore_output=is_deferred):
+            pending.deferred.pop(check_id, None)
+            pending.checks.add(check_id)
+
+
+def scale_factor(node_count: int) -> int:
+    """By how much the interval grows with the cluster: 1 up to 128 nodes, then by doublings."""
+    if node_count <= SCALE_NODES:
+        return 1
+    return ceil(log2(node_count) - log2(SCALE_NODES)) + 1
