@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -130,6 +131,10 @@ class Client:
         match error:
             case http.client.RemoteDisconnected() | http.client.IncompleteRead():
                 return "EOF"
+            case ssl.SSLCertVerificationError():
+                return f"tls: failed to verify certificate: {error.verify_message}"
+            case ssl.SSLError():
+                return f"tls: {error.reason or error}"
             case ConnectionRefusedError():
                 return where + "connection refused"
             case ConnectionResetError() | BrokenPipeError():
