@@ -7,10 +7,10 @@ A rule reports every place it is broken at, as file:line.
 import ast
 import fnmatch
 import io
+import os
 import re
-import subprocess
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -42,19 +42,21 @@ WITHOUT_MIRROR = {
 
 @cache
 def tracked_files() -> tuple[Path, ...]:
-    """Files that are, or are about to be, in the repository."""
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    ).stdout.decode()
-    paths = (ROOT / name for name in listing.split("\0") if name)
-    return tuple(sorted(path for path in paths if path.is_file()))
+    """The project's own files: all but what .gitignore names, by its plain folder patterns."""
+    ignored = [line.rstrip("/") for line in (ROOT / ".gitignore").read_text().split()] + [".git"]
+    found: list[Path] = []
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if not matches_any(name, ignored)]
+        found += [Path(folder, name) for name in names if not matches_any(name, ignored)]
+    return tuple(sorted(found))
+
+
+def matches_any(name: str, globs: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatch(name, glob) for glob in globs)
 
 
 def python_files(*folders: str) -> list[Path]:
-    """Tracked Python files, of the named top folders or of all."""
+    """Python files, of the named top folders or of all."""
     found = [path for path in tracked_files() if path.suffix == ".py" or is_python_script(path)]
     return [path for path in found if not folders or path.relative_to(ROOT).parts[0] in folders]
 
@@ -204,9 +206,7 @@ def test_source_file_has_its_test_file() -> None:
         f"{name} needs {mirror_of(path).relative_to(ROOT)}"
         for name, path in modules().items()
         if not mirror_of(path).exists()
-        and not any(
-            fnmatch.fnmatch(path.relative_to(ROOT).as_posix(), glob) for glob in WITHOUT_MIRROR
-        )
+        and not matches_any(path.relative_to(ROOT).as_posix(), WITHOUT_MIRROR)
     ]
 
     assert_none(missing)
