@@ -16,6 +16,7 @@ from agent.config.tree import Block, ConfigError, Origin
 from catalog.duration import parse_duration
 
 _INT_MAX: Final = 2**63 - 1
+"""Whole numbers are signed 64-bit ones: what Go's int holds and every later stage can store."""
 
 
 def normalise(block: Block) -> tuple[Block, list[str]]:

@@ -22,6 +22,7 @@ _DATACENTER: Final = re.compile(r"[a-z0-9_-]+")
 _CONTENT_PATH: Final = re.compile(r"[A-Za-z0-9_/-]*")
 _PROVIDER: Final = re.compile(r"[a-z0-9_-]*")
 _KEY_BYTES: Final = (16, 24, 32)
+"""Sizes of AES-128, AES-192 and AES-256 keys; gossip knows no other cipher."""
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _TLS_VERSIONS: Final = (
     "", "tls10", "tls11", "tls12", "tls13", "TLS_AUTO", "TLSv1_0", "TLSv1_1", "TLSv1_2", "TLSv1_3",

@@ -65,7 +65,7 @@ def computed(
 
 
 def section(kind: "type[Section]", doc: str, *, reload: Reload = RESTART) -> Any:
-    """Declare a nested section; ``reload`` holds for the keys that say nothing themselves."""
+    """Declare a nested section; LIVE holds for every key below it."""
     return Option(kind, doc, reload=reload)
 
 
@@ -130,13 +130,19 @@ def fields_of(kind: type[Section]) -> dict[str, Field]:
     return found
 
 
-def walk(kind: type[Section], prefix: str = "") -> Iterator[tuple[str, Field]]:
-    """Every key below a section with its dotted path: ``("ports.http", Field)``."""
+def walk(
+    kind: type[Section], prefix: str = "", *, above: Reload = RESTART
+) -> Iterator[tuple[str, Field]]:
+    """Every key below a section with its dotted path: ``("ports.http", Field)``.
+
+    A key below a LIVE section is LIVE too.
+    """
     for field in fields_of(kind).values():
         path = f"{prefix}{field.name}"
-        yield path, field
+        reload = LIVE if above is LIVE else field.option.reload
+        yield path, field._replace(option=field.option._replace(reload=reload))
         if field.kind is Kind.SECTION and field.nested is not None:
-            yield from walk(field.nested, f"{path}.")
+            yield from walk(field.nested, f"{path}.", above=reload)
 
 
 _SCALARS: Final = {bool: Kind.BOOL, int: Kind.INT, float: Kind.FLOAT, str: Kind.TEXT}
