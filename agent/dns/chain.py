@@ -96,7 +96,9 @@ async def run(ask: Ask, door: Door) -> Outcome:
 
 
 async def metrics(ask: Ask, door: Door) -> None:
-    """Count the query by type; types without a name of ours count as 0."""
+    """Count a client's query by type; types without a name of ours count as 0."""
+    if ask.depth < ALIAS_DEPTH_MAX:
+        return
     kind = ask.query.kind if ask.query.kind in wire.TYPE_NAMES else 0
     door.counts.by_kind[kind] = door.counts.by_kind.get(kind, 0) + 1
 

@@ -109,7 +109,7 @@ def _parse_labels(labels: list[str], kind: int, own_datacenter: str) -> Lookup:
         case "node":
             return NodeLookup(".".join(left), datacenter)
         case "query":
-            return QueryLookup(".".join(left), datacenter)
+            return QueryLookup(_query_name(left), datacenter)
         case "connect":
             return ServiceLookup(left[-1], (), "connect", datacenter)
         case "ingress":
@@ -127,6 +127,13 @@ def _service_lookup(left: list[str], datacenter: str) -> ServiceLookup:
     else:
         name, tag = left[-1], ".".join(left[:-1])
     return ServiceLookup(name, (tag,) if tag else (), "service", datacenter)
+
+
+def _query_name(left: list[str]) -> str:
+    """A query's name, or its RFC 2782 form of later releases: ``_name._tcp``."""
+    if len(left) == 2 and left[0].startswith("_") and left[1] == "_tcp":
+        return left[0][1:]
+    return ".".join(left)
 
 
 def _address_lookup(left: list[str]) -> Lookup:

@@ -1,14 +1,16 @@
 """Lays a reply out for one client: what fits, in which order, as bytes.
 
 Every share is encoded once; each ``render`` then takes the next window of a shuffled ring and
-joins bytes. So every answer of a kept reply is a fresh fair sample: within one pass over the ring
-each instance comes first, and appears, equally often, and each pass has a new order.
+joins bytes. So every answer of a kept reply is a fair sample: within one turn of the ring each
+instance comes first once and appears equally often, and each turn has a new order.
 
 When not everything fits, notes (TXT) go first, then whole shares from the end, so the additional
 section always matches the answers. Source: RFC 1035 section 4.1.1 (TC), RFC 6891 section 6.2.3;
 Consul's limits (udp_answer_limit, 512 bytes, 4096 or 1024 answers over TCP).
 """
 
+import itertools
+import math
 import struct
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -102,37 +104,36 @@ class Packet:
         self.size_bytes = self._whole_bytes()
         self._static: bytes | None = None
         self._ring: bytes | None = None
-        self._at = self._turn_end = 0
+        self._at = self._left = 0
         if not reply.shuffle or count <= 1:
             self._static = self._assemble(self._pieces[: self._take])
         else:
             self._share_bytes = self._ring_share_bytes()
-            # A turn of the ring names each share equally often: windows side by side, or, where
-            # a window is everything, each share first once.
-            self._wraps = self._take == count
-            self._step = 1 if self._wraps else self._take
+            # A step without a common factor starts a window at every share once in a turn.
+            self._step = next(n for n in itertools.count(self._take) if math.gcd(n, count) == 1)
 
     def render(self) -> bytes:
         """The reply after its id: the same bytes each time, or the next fair sample."""
         if self._static is not None:
             return self._static
-        start = self._at
-        if start >= self._turn_end:
+        if not self._left:
             self._turn()
-            start = 0
-        self._at = start + self._step
+        self._left -= 1
+        start = self._at
+        self._at = (start + self._step) % len(self._pieces)
         if self._ring is not None:
             size = self._share_bytes
             return self._head + self._ring[start * size : (start + self._take) * size] + self._fixed
-        return self._assemble(self._window[start : start + self._take])
+        return self._assemble(self._doubled[start : start + self._take])
 
     def _turn(self) -> None:
-        """Begin a turn over all shares in a new order."""
+        """Begin a turn: one window for each share, over the shares in a new order."""
         self._rng.shuffle(self._pieces)
-        self._window = self._pieces * 2 if self._wraps else self._pieces
-        self._turn_end = len(self._pieces) - (0 if self._wraps else self._take - 1)
+        self._doubled = self._pieces * 2  # a window may run over the end
+        self._left = len(self._pieces)
+        self._at = 0
         if self._share_bytes:
-            self._ring = b"".join([piece.answer for piece in self._window])
+            self._ring = b"".join([piece.answer for piece in self._doubled])
 
     def _ring_share_bytes(self) -> int:
         """The size of one share if all are alike and bare, so that a window is one slice; else 0.

@@ -75,7 +75,7 @@ class Recursor:
         if answer is None:
             return ()
         try:
-            return wire.decode_answers(answer)[2]
+            return wire.decode_answers(answer)
         except WireError:
             return ()
 

@@ -9,11 +9,13 @@ from typing import Final
 
 import structlog
 
+from agent.clock import monotonic_s
 from agent.dns import names, wire
 from agent.dns.answer import Reply
 from agent.dns.cache import AnswerCache
 from agent.dns.chain import Ask, Counts, Door, Relayed, run
 from agent.dns.directory import Directory, DirectoryError
+from agent.dns.names import ReverseLookup
 from agent.dns.packet import Packet, Rng, Transport, room_for
 from agent.dns.recursor import Recursor
 from agent.dns.settings import DnsSettings
@@ -25,7 +27,11 @@ _log = structlog.get_logger("agent.dns")
 
 
 class Responder:
-    """Answers queries; ``settings`` may be replaced at any time with ``reload``."""
+    """Answers queries; ``settings`` may be replaced at any time with ``reload``.
+
+    ``observe`` is given ``domain_query`` or ``ptr_query`` and the seconds that an answer took;
+    answers from the cache are only counted.
+    """
 
     def __init__(
         self,
@@ -34,8 +40,10 @@ class Responder:
         *,
         rng: Rng,
         wall_s: Callable[[], float],
+        observe: Callable[[str, float], None] | None = None,
     ) -> None:
         self.counts = Counts()
+        self._observe = observe
         self._settings = settings
         self._rng = rng
         self._door = Door(
@@ -76,8 +84,6 @@ class Responder:
             self.counts.malformed += 1
             return _bare(packet, wire.FORMERR)
         settings = self._settings
-        cache = self._caches[transport]
-        generation = cache.generation
         ask = Ask(
             query=query,
             packet=packet,
@@ -87,27 +93,38 @@ class Responder:
             settings=settings,
         )
         try:
-            outcome = await run(ask, self._door)
-            if isinstance(outcome, Relayed):
-                return _within(outcome.packet, query, transport, settings)
-            laid_out = self._lay_out(query, outcome, transport, settings)
-            watches = outcome.watches
-            options = query.edns.option_count if query.edns is not None else 0
-            if watches is not None and not options and len(packet) <= QUERY_KEPT_BYTES_MAX:
-                cache.keep(packet[2:], laid_out, watches, generation=generation)
-            return packet[:2] + laid_out.render()
+            return await self._resolve(ask)
         except DirectoryError as error:
-            _log.warning("dns lookup failed", name=_shown(query), error=str(error))
+            _log.debug("dns lookup failed", name=_shown(query), error=repr(error))
         except Exception:  # noqa: BLE001 - one bad row or query must not stop the server
             _log.exception("dns answer failed", name=_shown(query))
         self.counts.failed += 1
-        failure = Reply(rcode=wire.SERVFAIL, watches=None)
-        return packet[:2] + self._lay_out(query, failure, transport, settings).render()
+        return packet[:2] + self._lay_out(ask, Reply(rcode=wire.SERVFAIL)).render()
 
-    def _lay_out(
-        self, query: Query, reply: Reply, transport: Transport, settings: DnsSettings
-    ) -> Packet:
-        return Packet(query, reply, room_for(query, transport, settings), settings, self._rng)
+    async def _resolve(self, ask: Ask) -> bytes:
+        """Run the chain, and keep what may be kept."""
+        cache = self._caches[ask.transport]
+        generation = cache.generation
+        begun_s = monotonic_s()
+        outcome = await run(ask, self._door)
+        if self._observe is not None:
+            is_reverse = isinstance(ask.asked.lookup, ReverseLookup)
+            self._observe("ptr_query" if is_reverse else "domain_query", monotonic_s() - begun_s)
+        if isinstance(outcome, Relayed):
+            return _within(outcome.packet, ask)
+        laid_out = self._lay_out(ask, outcome)
+        has_options = ask.query.edns is not None and ask.query.edns.option_count > 0
+        if (
+            outcome.watches is not None
+            and not has_options
+            and len(ask.packet) <= QUERY_KEPT_BYTES_MAX
+        ):
+            cache.keep(ask.packet[2:], laid_out, outcome.watches, generation=generation)
+        return ask.packet[:2] + laid_out.render()
+
+    def _lay_out(self, ask: Ask, reply: Reply) -> Packet:
+        room = room_for(ask.query, ask.transport, ask.settings)
+        return Packet(ask.query, reply, room, ask.settings, self._rng)
 
 
 def _shown(query: Query) -> str:
@@ -120,10 +137,11 @@ def _bare(packet: bytes, rcode: int) -> bytes:
     return packet[:2] + flags.to_bytes(2, "big") + bytes(8)
 
 
-def _within(packet: bytes, query: Query, transport: Transport, settings: DnsSettings) -> bytes:
+def _within(packet: bytes, ask: Ask) -> bytes:
     """An upstream's answer, cut to its question with TC where it is more than the client takes."""
-    if transport == "tcp" or len(packet) <= room_for(query, transport, settings).size_bytes:
+    room = room_for(ask.query, ask.transport, ask.settings)
+    if ask.transport == "tcp" or len(packet) <= room.size_bytes:
         return packet
     flags = int.from_bytes(packet[2:4], "big") | wire.TC
-    question = wire.question_bytes(query.name, query.kind, query.klass)
+    question = wire.question_bytes(ask.query.name, ask.query.kind, ask.query.klass)
     return packet[:2] + flags.to_bytes(2, "big") + b"\0\1" + bytes(6) + question

@@ -38,8 +38,9 @@ class DnsServer:
         tasks: Tasks,
         rng: Rng,
         wall_s: Callable[[], float],
+        observe: Callable[[str, float], None] | None = None,
     ) -> None:
-        self._responder = Responder(directory, settings, rng=rng, wall_s=wall_s)
+        self._responder = Responder(directory, settings, rng=rng, wall_s=wall_s, observe=observe)
         self._tasks = tasks
         self._datagrams: asyncio.DatagramTransport | None = None
         self._listener: asyncio.Server | None = None

@@ -172,11 +172,11 @@ def decode_query(packet: bytes) -> Query:
     )
 
 
-def decode_answers(packet: bytes) -> tuple[int, int, tuple[Record, ...]]:
-    """Read an upstream's answer: its flags, its rcode, and its A, AAAA and CNAME answers."""
+def decode_answers(packet: bytes) -> tuple[Record, ...]:
+    """The A, AAAA and CNAME answers of an upstream's message. Raises WireError."""
     if len(packet) < HEADER_BYTES:
         raise NotAQuery
-    _, flags, questions, answers, _, _ = struct.unpack_from("!6H", packet)
+    _, _, questions, answers, _, _ = struct.unpack_from("!6H", packet)
     reader = _Reader(packet, HEADER_BYTES)
     for _ in range(questions):
         reader.name()
@@ -193,7 +193,7 @@ def decode_answers(packet: bytes) -> tuple[int, int, tuple[Record, ...]]:
         else:
             continue
         records.append(Record(raw.owner, raw.ttl_s, rdata))
-    return flags, flags & 0xF, tuple(records)
+    return tuple(records)
 
 
 def question_end(packet: bytes) -> int:

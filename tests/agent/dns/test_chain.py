@@ -8,8 +8,6 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from agent.dns.settings import DnsSettings
-
 A_DEVN = "devn.node.dc1.consul. 0 IN A 127.0.0.1"
 META = '0 IN TXT "consul-network-segment="'
 SOA = "consul. 0 IN SOA ns.consul. hostmaster.consul. 1700000000 3600 600 86400 0"
