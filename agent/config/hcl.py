@@ -161,4 +161,5 @@ def add(block: Block, key: str, value: Any, origin: Origin, *, labels: int = 0) 
 
 
 def _is_repeated(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, Block) for item in value)
+    """Whether a list holds objects; the last one tells, so that n repeats cost n steps."""
+    return isinstance(value, list) and bool(value) and isinstance(value[-1], Block)

@@ -130,6 +130,9 @@ def _identity(values: dict[str, Any], around: Surroundings) -> None:
     values["node_name"] = values.get("node_name") or around.hostname
     values["node_id"] = values["node_id"].lower()
     values["log_level"] = values["log_level"].upper()
+    for key in ("reconnect_timeout", "reconnect_timeout_wan"):
+        # An explicit 0 asks for the default, as in the real agent.
+        values[key] = values[key] or fields_of(Root)[key].option.default
     values.setdefault("leave_on_terminate", not values["server"])
     values.setdefault("skip_leave_on_interrupt", values["server"])
     path = values["ui_config"]["content_path"].strip("/")

@@ -38,6 +38,10 @@ def test_keys_remember_their_lines():
     assert Origin("f.hcl", 4) == tree.origin_of("b.c")
 
 
+def test_many_repeats_of_a_block_stay_cheap():
+    assert len(parse("a { }\n" * 20_000)["a"]) == 20_000
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

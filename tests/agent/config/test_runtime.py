@@ -2,7 +2,7 @@ import pytest
 
 from agent.config import ConfigError
 from agent.config.runtime import raft_timings
-from catalog.duration import MILLISECOND, SECOND
+from catalog.duration import HOUR, MILLISECOND, SECOND
 
 
 def test_dev_mode_needs_nothing_and_has_its_own_defaults(start):
@@ -109,6 +109,12 @@ def test_tls_protocols_inherit_what_they_leave_out(start):
         config.tls.internal_rpc.verify_server_hostname,
         config.tls.internal_rpc.verify_outgoing,
     ) == ("ca", True, True)
+
+
+def test_reconnect_timeout_of_zero_is_the_default(start):
+    config = start("-dev", "-hcl", 'reconnect_timeout = "0s" reconnect_timeout_wan = "9h"')
+
+    assert (config.reconnect_timeout, config.reconnect_timeout_wan) == (72 * HOUR, 9 * HOUR)
 
 
 def test_expecting_one_server_is_bootstrap(start):
