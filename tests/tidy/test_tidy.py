@@ -12,6 +12,7 @@ import re
 import tokenize
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,9 @@ WORK_TALK = re.compile(
     r"\b(as requested|the brief|in this (session|task|issue)|AI assistant|language model)\b", re.I
 )
 SUPPRESSION = re.compile(r"#\s*(?:noqa|type:\s*ignore)(?P<codes>[:\[][^#\-—]*)?(?P<reason>.*)")
-LIMIT_NAME = re.compile(r"_?[A-Z][A-Z0-9_]*_(MAX|MIN|S|MS|NS|BYTES)")
+LIMIT_NAME = re.compile(r"_?[A-Z][A-Z0-9_]*_(MAX|S|MS|BYTES)")
+# A module named in a string to be imported when used: "a.b.c", or "kv:get" of the command table.
+LATER = re.compile(r"(?P<module>[a-z_]+)(\.[a-z_0-9]+)*(:[a-z_]+)?")
 
 # Source files without a test file of their own, each with what tests them instead.
 WITHOUT_MIRROR = {
@@ -127,8 +130,7 @@ def names_given(path: Path) -> Iterator[tuple[int, str]]:
 
 def limit_constants(path: Path) -> Iterator[tuple[int, int, str]]:
     """(first line, last line, name) of each undocumented module-level constant that is a limit."""
-    body = tree(path).body
-    for node, following in zip(body, [*body[1:], None], strict=True):
+    for node, following in pairwise([*tree(path).body, None]):
         match node:
             case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
                 if LIMIT_NAME.fullmatch(name) and not is_docstring(following):
@@ -168,8 +170,10 @@ def imports_of(path: Path) -> Iterator[str]:
             case ast.ImportFrom(module=str(module), names=names):
                 yield module
                 yield from (f"{module}.{alias.name}" for alias in names)
-            case ast.Constant(value=str(text)) if re.fullmatch(r"[a-z_]+(\.[a-z_0-9]+)+", text):
-                yield text
+            case ast.Constant(value=str(text)):
+                if later := LATER.fullmatch(text):
+                    yield text
+                    yield f"agent.cli.commands.{later['module']}"
 
 
 def modules() -> dict[str, Path]:
