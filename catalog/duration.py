@@ -46,7 +46,7 @@ def parse_duration(text: str) -> int:
     if body == "0":
         return 0
     if not body:
-        raise ValueError(f'time: invalid duration "{text}"')  # noqa: EM102 - Go's own wording
+        raise ValueError(f'time: invalid duration "{text}"')
     total = Decimal(0)
     position = 0
     while position < len(body):
@@ -57,7 +57,7 @@ def parse_duration(text: str) -> int:
         position = term.end()
     nanoseconds = int(total)
     if nanoseconds > _NS_MAX:
-        raise ValueError(f'time: invalid duration "{text}"')  # noqa: EM102 - Go's own wording
+        raise ValueError(f'time: invalid duration "{text}"')
     return -nanoseconds if text[0] == "-" else nanoseconds
 
 

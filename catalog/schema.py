@@ -5,7 +5,7 @@ left out), its API names (``go_name``), its JSON shape (``catalog.shape``), its 
 (``catalog.store``) and the selectors of the filter language (``catalog.filters``).
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -18,6 +18,7 @@ _ACRONYMS: Final = {
     "http": "HTTP",
     "id": "ID",
     "ids": "IDs",
+    "kv": "KV",
     "ip": "IP",
     "ns": "NS",
     "rtt": "RTT",
@@ -55,17 +56,17 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, rename=go_name, omit_defaul
 
 
 class Index(NamedTuple):
-    """A named way to find rows: ``key(row)`` gives the value, or None to leave the row out."""
+    """A named way to find rows: ``keys(row)`` gives every value that finds the row, or none."""
 
     name: str
-    key: Callable[[Any], Hashable | None]
+    keys: Callable[[Any], Iterable[Hashable]]
 
 
 class Table(Generic[R]):
     """Where rows of one type live.
 
     ``tag`` marks the table's records in snapshots and is never used again for another table.
-    ``ordered`` keeps the primary keys sorted, for prefix reads and stable listings.
+    ``ordered`` keeps the primary keys (text) sorted, for prefix reads and prefix watches.
     """
 
     __slots__ = ("indexes", "key", "name", "ordered", "row", "tag")

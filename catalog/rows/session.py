@@ -13,7 +13,7 @@ class ServiceCheck(Row, frozen=True, kw_only=True):
     """A service check that a session is bound to."""
 
     id: str = ""
-    namespace: Omit[str] = ""
+    namespace: str = ""
 
 
 class Session(Row, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from typing import Any, Final
 from agent.http.call import Answer, Call, HttpError
 from agent.http.params import boolean, read_options, token_of
 from agent.local.body import read_service
-from agent.local.errors import BadDefinition, LocalFault, UnknownRegistration
+from agent.local.errors import LocalFault
 from agent.local.shown import AgentService, agent_service, client_check_json
 from agent.local.state import content_hash
 from catalog.duration import SECOND
@@ -29,12 +29,8 @@ def answering_faults() -> Iterator[None]:
     """Refusals of the local agent as answers."""
     try:
         yield
-    except BadDefinition as fault:
-        raise HttpError(400, str(fault)) from None
-    except UnknownRegistration as fault:
-        raise HttpError(404, str(fault)) from None
     except LocalFault as fault:
-        raise HttpError(500, str(fault)) from None
+        raise HttpError(fault.status, str(fault)) from None
     except OSError as error:
         raise HttpError(500, f"failed writing the registration: {error.strerror}") from None
 

@@ -1,0 +1,217 @@
+"""Makes the agent out of its parts: the only file that knows all of them.
+
+    config ─► data directory ─► log (driver) ─► state machine ─► router
+                                                  │                ├─► HTTP (front, listeners)
+                                                  ▼                ├─► DNS
+                                             session timers        └─► local state, checks, sync
+
+Nothing here decides anything; ``agent.lifecycle`` starts and stops what is made here.
+"""
+
+import uuid
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from random import Random, SystemRandom  # noqa: TID251 - the one generator of the process
+from typing import Any
+
+import structlog
+
+from agent.checks.runner import CheckRunner
+from agent.checks.settings import CheckSettings
+from agent.clock import monotonic_s, wall_s
+from agent.config import RuntimeConfig
+from agent.dns.rpc_directory import RpcDirectory
+from agent.dns.server import DnsServer
+from agent.http.front import Front
+from agent.http.listeners import HttpServer
+from agent.http.routes import ROUTES
+from agent.identity import DataDirectory
+from agent.local.agent import LocalAgent
+from agent.local.servers_catalog import AliasLookup, ServersCatalog
+from agent.local.state import LocalState
+from agent.local.sync import LocalSync
+from agent.rpc.router import Router
+from agent.rpc.server import ServerContext
+from agent.server.leader import Leader
+from agent.server.sessions import SessionTimers
+from agent.services import Services
+from agent.settings import dns_settings, http_settings, local_settings
+from agent.tasks import Tasks
+from agent.telemetry.logs import LogHub
+from agent.telemetry.metrics import Metrics
+from agent.telemetry.runtime import Runtime
+from catalog.apply import StateMachine
+from catalog.duration import SECOND
+from catalog.rows.node import Node
+from catalog.store import Store
+from raft.driver import Driver
+from raft.durable import DurableStorage
+from raft.entries import Server
+from raft.machine import Settings, Surroundings
+from raft.storage import MemoryStorage, Storage
+
+_log = structlog.get_logger("agent")
+
+
+class Agent:
+    """Every part of a running agent, by name."""
+
+    def __init__(
+        self,
+        config: RuntimeConfig,
+        *,
+        data_directory: DataDirectory | None,
+        log_hub: LogHub,
+        on_leave: Callable[[], None],
+        on_reload: Callable[[], Coroutine[Any, Any, None]],
+        on_fatal: Callable[[BaseException], None],
+    ) -> None:
+        self.config = config
+        self.data_directory = data_directory
+        self.node_id = _node_id(config, data_directory)
+        self.rng: Random = SystemRandom()
+        self.tasks = Tasks()
+        self.metrics = Metrics(now_s=wall_s(), prefix=config.telemetry.metrics_prefix)
+        self.runtime = Runtime(self.metrics, self.tasks)
+        self.timers = SessionTimers(lambda session_id: self.leader.end_session(session_id))
+        self.machine = StateMachine(self.timers.hear)
+        self.driver = Driver(
+            self.machine,
+            self._storage(),
+            Server(suffrage=0, id=self.node_id, address=_address(config)),
+            Settings(
+                snapshot_threshold=config.raft_snapshot_threshold,
+                snapshot_interval_s=config.raft_snapshot_interval / SECOND,
+                trailing_logs=config.raft_trailing_logs,
+            ),
+            Surroundings(
+                wall_s=wall_s,
+                random=self.rng.random,
+                start_task=self.tasks.start,
+                on_fatal=on_fatal,
+            ),
+        )
+        context = ServerContext(
+            store=self.store,
+            datacenter=config.datacenter,
+            node_name=config.node_name,
+            timers=self.timers,
+            rng=self.rng,
+            new_uuid=_new_uuid,
+            now_s=wall_s,
+            session_ttl_min_ns=config.session_ttl_min or 10 * SECOND,
+        )
+        self.router = Router(context, self.driver, config)
+        self.leader = Leader(self.router, self.store, self.timers)
+        self._make_local()
+        self.services = Services(
+            config=config,
+            node_id=self.node_id,
+            local=self.local,
+            store=self.store,
+            driver=self.driver,
+            timers=self.timers,
+            metrics=self.metrics,
+            log_hub=log_hub,
+            rng=self.rng,
+            new_uuid=_new_uuid,
+            started_s=wall_s(),
+            on_leave=on_leave,
+            on_reload=on_reload,
+        )
+        self.front = Front(
+            router=self.router,
+            routes=ROUTES,
+            settings=http_settings(config),
+            services=self.services,
+            record=self._record_http,
+        )
+        self.http = HttpServer(self.front, config.limits.https_handshake_timeout / SECOND)
+        self.dns = [
+            DnsServer(
+                RpcDirectory(self.router),
+                dns_settings(config),
+                tasks=self.tasks,
+                rng=self.rng,
+                wall_s=wall_s,
+                observe=self._record_dns,
+            )
+            for _ in config.dns_addrs
+        ]
+
+    @property
+    def store(self) -> Store:
+        """The replicated state."""
+        return self.machine.store
+
+    def _storage(self) -> Storage:
+        if self.data_directory is None:
+            return MemoryStorage()
+        return DurableStorage(self.data_directory.path / "raft", self.node_id)
+
+    def _make_local(self) -> None:
+        config = self.config
+        self.local_state = LocalState(
+            rng=self.rng,
+            check_update_interval_s=config.check_update_interval / SECOND,
+            discard_check_output=config.discard_check_output,
+        )
+        self.runner = CheckRunner(
+            self.tasks,
+            self.rng,
+            lambda check_id, status, output: self.local_state.update_check(
+                check_id, status, output, now_s=monotonic_s()
+            ),
+            CheckSettings(output_bytes_max=config.check_output_max_size),
+            lookup=AliasLookup(self.local_state, self.router),
+        )
+        self.local = LocalAgent(
+            settings=local_settings(config),
+            state=self.local_state,
+            runner=self.runner,
+            data_dir=self.data_directory.path if self.data_directory else None,
+        )
+        self.sync = LocalSync(
+            state=self.local_state,
+            catalog=ServersCatalog(self.router),
+            node=self.node,
+            now_s=monotonic_s,
+        )
+
+    def node(self) -> Node:
+        """This node's row of the catalog."""
+        config = self.config
+        return Node(
+            id=self.node_id,
+            node=config.node_name,
+            address=config.rpc_advertise.host,
+            datacenter=config.datacenter,
+            tagged_addresses=config.tagged_addresses,
+            meta={**config.node_meta, "consul-network-segment": ""},
+        )
+
+    def _record_http(self, method: str, pattern: str, seconds: float) -> None:
+        path = pattern.partition("{")[0].lstrip("/").replace("/", "_")
+        self.metrics.sample("consul.api.http", seconds * 1000, method=method, path=path)
+
+    def _record_dns(self, kind: str, seconds: float) -> None:
+        self.metrics.sample(f"consul.dns.{kind}", seconds * 1000, node=self.config.node_name)
+
+
+def _node_id(config: RuntimeConfig, data_directory: DataDirectory | None) -> str:
+    if data_directory is not None:
+        return data_directory.node_id(config.node_id)
+    return config.node_id.lower() or _new_uuid()
+
+
+def _address(config: RuntimeConfig) -> str:
+    return f"{config.rpc_advertise.host}:{config.rpc_advertise.port}"
+
+
+def _new_uuid() -> str:
+    return str(uuid.uuid4())
+
+
+def data_directory_of(config: RuntimeConfig) -> DataDirectory | None:
+    """The agent's data directory; none in -dev unless one is named."""
+    return DataDirectory(Path(config.data_dir)) if config.data_dir else None

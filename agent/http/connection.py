@@ -1,0 +1,316 @@
+"""One connection of a client: the fast lane, and the hand-over to aiohttp.
+
+While a connection is idle and a whole hot request is in the buffer, its answer is written at once
+from the route's pure handler. Everything else goes to aiohttp's protocol unchanged. Heads are
+collected here in either case, under a limit of size and of time.
+"""
+
+import asyncio
+from email.utils import formatdate
+from typing import Any, Final, Protocol
+
+from typing_extensions import override
+
+from agent.clock import wall_s
+from agent.http.call import Answer, Call, HttpError
+from agent.http.encode import render
+from agent.http.fast import Answers, Blocks, to_bytes
+from agent.http.front import Front
+from agent.http.route import Read, Route, Write
+from catalog.errors import CatalogError
+
+FAST_BODY_BYTES_MAX: Final = 64 * 1024  # a larger value is not worth holding up others for
+PENDING_BYTES_MAX: Final = 1024 * 1024  # pipelined requests behind a write in progress
+_HEAD_END: Final = b"\r\n\r\n"
+_VERSION: Final = b" HTTP/1.1"
+# Parameters that ask for more than the state of now.
+_SLOW_PARAMETERS: Final = (b"index=", b"cached", b"consistent", b"wait=", b"stale", b"near=")
+
+
+class SlowLane(Protocol):
+    """aiohttp's protocol of one connection."""
+
+    _request_in_progress: bool
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes."""
+
+    def eof_received(self) -> None:
+        """The client sends no more."""
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The connection is gone."""
+
+    def pause_writing(self) -> None:
+        """The client reads too slowly."""
+
+    def resume_writing(self) -> None:
+        """The client caught up."""
+
+
+class Listener:
+    """What the connections of one listener share."""
+
+    def __init__(self, front: Front, slow_lane: Any) -> None:
+        self.front = front
+        self.slow_lane = slow_lane
+        self.blocks = Blocks()
+        self.answers = Answers(front.router.watch, front.router.unwatch)
+        self.connections: set[Connection] = set()
+        self.by_client: dict[str, int] = {}
+        self._date_s = 0
+        self._date = b""
+
+    def date_line(self) -> bytes:
+        """The Date field of now, made once a second."""
+        now_s = int(wall_s())
+        if now_s != self._date_s:
+            self._date_s = now_s
+            self._date = f"Date: {formatdate(now_s, usegmt=True)}\r\n".encode()
+        return self._date
+
+    def enter(self, connection: "Connection", client: str) -> bool:
+        """Count a connection; False when its client has too many."""
+        self.connections.add(connection)
+        count = self.by_client.get(client, 0) + 1
+        self.by_client[client] = count
+        count_max = self.front.settings.connections_per_client_max
+        return not client or not count_max or count <= count_max
+
+    def leave(self, connection: "Connection", client: str) -> None:
+        """Uncount a connection."""
+        self.connections.discard(connection)
+        count = self.by_client.get(client, 0) - 1
+        if count > 0:
+            self.by_client[client] = count
+        else:
+            self.by_client.pop(client, None)
+
+
+class Connection(asyncio.Protocol):
+    """A client's connection. All state is the loop's own thread's."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._front = listener.front
+        self._transport: asyncio.Transport | None = None
+        self._buffer = b""
+        self._client = ""
+        self._refused = False
+        self._writing = False  # a fast write waits for the log
+        self._slow: SlowLane | None = None
+        self._slow_owns = False  # aiohttp may hold part of a request: it keeps the connection
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    # The life of the connection.
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
+        self._transport = transport  # type: ignore[assignment] # uvloop's own class
+        peer = transport.get_extra_info("peername")
+        self._client = peer[0] if isinstance(peer, tuple) else ""
+        self._refused = not self._listener.enter(self, self._client)
+        if self._refused:
+            self._start_head_timer()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._listener.leave(self, self._client)
+        self._stop_head_timer()
+        self._transport = None
+        if self._slow is not None:
+            self._slow.connection_lost(exc)
+
+    @override
+    def eof_received(self) -> bool | None:
+        if self._slow is not None:
+            self._slow.eof_received()
+        # A write in progress is answered even if the client has said that it sends no more.
+        return self._writing or None
+
+    @override
+    def pause_writing(self) -> None:
+        if self._slow is not None:
+            self._slow.pause_writing()
+
+    @override
+    def resume_writing(self) -> None:
+        if self._slow is not None:
+            self._slow.resume_writing()
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._transport is not None:
+            self._transport.close()
+
+    # Bytes.
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            self._refuse()
+        elif self._slow_owns or (self._slow is not None and self._slow._request_in_progress):
+            self._slow_owns = True
+            assert self._slow is not None
+            self._slow.data_received(data)
+        elif self._writing:
+            self._buffer += data
+            if len(self._buffer) > PENDING_BYTES_MAX:
+                self.close()
+        else:
+            self._buffer = self._buffer + data if self._buffer else data
+            self._serve()
+
+    def _serve(self) -> None:
+        """Answer requests from the buffer until it is used up or something has to be awaited."""
+        while self._buffer and not self._writing:
+            buffer = self._buffer
+            head_end = buffer.find(_HEAD_END)
+            if head_end < 0:
+                self._wait_for_head()
+                return
+            self._stop_head_timer()
+            used = self._try_fast(buffer, head_end)
+            if not used:
+                self._hand_over(head_end)
+                return
+            self._buffer = buffer[used:]
+
+    def _try_fast(self, buffer: bytes, head_end: int) -> int:
+        """Answer the first request of the buffer; the bytes it took, 0 if it is for aiohttp."""
+        line_end = buffer.find(b"\r\n")
+        if buffer[line_end - 9 : line_end] != _VERSION:
+            return 0
+        block = self._listener.blocks.read(buffer[line_end + 2 : head_end])
+        if not block.suits:
+            return 0
+        if buffer.startswith(b"GET /"):
+            if block.body_bytes:
+                return 0
+            return self._fast_get(buffer[4 : line_end - 9], block) and head_end + 4
+        if buffer.startswith(b"PUT /v1/kv/"):
+            end = head_end + 4 + block.body_bytes
+            if block.body_bytes > FAST_BODY_BYTES_MAX or len(buffer) < end:
+                return 0
+            return (
+                self._fast_put(buffer[4 : line_end - 9], block, buffer[head_end + 4 : end]) and end
+            )
+        return 0
+
+    def _fast_get(self, target: bytes, block: Any) -> bool:
+        key = target + b" " + block.variant
+        answer = self._listener.answers.get(key)
+        if answer is not None:
+            self._write(answer)
+            return True
+        path, mark, query = target.partition(b"?")
+        if mark and any(name in query for name in _SLOW_PARAMETERS):
+            return False
+        call, route = self._route("GET", target, block, b"")
+        if call is None or route is None or not isinstance(route.action, Read):
+            return False
+        try:
+            shown, watched = self._front.answer_now(route, call)
+        except Exception:  # noqa: BLE001 - the other lane runs it again and tells the client
+            return False
+        answer = to_bytes(self._front.render(shown, call))
+        self._write(answer)
+        self._listener.answers.keep(key, answer, watched)
+        return True
+
+    def _fast_put(self, target: bytes, block: Any, body: bytes) -> bool:
+        call, route = self._route("PUT", target, block, body)
+        if call is None or route is None or not isinstance(route.action, Write):
+            return False
+        action = route.action
+
+        def done(result: object) -> None:
+            self._writing = False
+            if isinstance(result, CatalogError):
+                answer = self._front.refusal(result, call, None)
+            else:
+                answer = Answer(json=result)
+            self._write(to_bytes(self._front.render(answer, call)))
+            if self._buffer and not answered_at_once:
+                self._serve()
+
+        answered_at_once = True
+        self._writing = True
+        try:
+            self._front.router.submit(action.build(call), done)
+        except Exception:  # noqa: BLE001 - the other lane runs it again and tells the client
+            self._writing = False
+            return False
+        answered_at_once = False
+        return True
+
+    def _route(
+        self, method: str, target: bytes, block: Any, body: bytes
+    ) -> tuple[Call | None, Route | None]:
+        try:
+            text = target.decode("ascii")
+            found, query = self._front.found(method, text)
+            call = Call(self._front, method, text, query, block.headers, body, self._client)
+            route = self._front.route(found, call)
+        except (HttpError, UnicodeDecodeError):
+            return None, None
+        if isinstance(route, Answer) or not route.fast:
+            return None, None
+        return call, route
+
+    def _write(self, answer: bytes) -> None:
+        if self._transport is not None:
+            line_end = answer.find(b"\r\n") + 2
+            self._transport.write(
+                answer[:line_end] + self._listener.date_line() + answer[line_end:]
+            )
+
+    # The hand-over.
+
+    def _hand_over(self, head_end: int) -> None:
+        """Give the buffer to aiohttp; the connection comes back if it was exactly one request."""
+        data, self._buffer = self._buffer, b""
+        line_end = data.find(b"\r\n")
+        block = self._listener.blocks.read(data[line_end + 2 : head_end])
+        self._slow_owns = not block.suits or len(data) != head_end + 4 + block.body_bytes
+        if self._slow is None:
+            self._slow = self._listener.slow_lane()
+            assert self._transport is not None
+            self._slow.connection_made(self._transport)
+        self._slow.data_received(data)
+
+    # Heads that do not come.
+
+    def _wait_for_head(self) -> None:
+        if len(self._buffer) > self._front.settings.head_bytes_max:
+            self._end_with(431, "Request Header Fields Too Large")
+        elif self._head_timer is None:
+            self._start_head_timer()
+
+    def _start_head_timer(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._head_timer = loop.call_later(self._front.settings.head_timeout_s, self.close)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _refuse(self) -> None:
+        count_max = self._front.settings.connections_per_client_max
+        self._end_with(
+            429,
+            "Too Many Requests",
+            f"Your IP is issuing too many concurrent connections, at most {count_max} are "
+            "allowed (limits.http_max_conns_per_client)",
+        )
+
+    def _end_with(self, status: int, reason: str, text: str = "") -> None:
+        answer = Answer(status=status, text=text or reason, headers={"Connection": "close"})
+        body = to_bytes(render(answer, [], pretty=False, gzip=False))
+        self._write(body.replace(b"Unknown", reason.encode(), 1))
+        self.close()

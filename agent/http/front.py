@@ -1,0 +1,199 @@
+"""From a call to its answer: find the route, run it, turn errors into answers, add headers.
+
+Both lanes of the server use it: ``answer`` for any call, ``answer_now`` for a read that the fast
+lane may give at once.
+"""
+
+import ipaddress
+from collections.abc import Callable, Hashable
+from typing import Any, Final
+
+import structlog
+
+from agent.answers import INTERNAL_ERROR, told
+from agent.http.call import Answer, Call, HttpError, Query, percent_decode
+from agent.http.encode import Rendered, render
+from agent.http.route import Finder, Found, Local, Read, Route, Write
+from agent.http.settings import HttpSettings
+from agent.rpc.cache import SeenReads
+from agent.rpc.request import Consistency, ReadRequest, Reply
+from agent.rpc.router import Router
+
+_log = structlog.get_logger("agent.http")
+
+_VARY: Final = ("Vary", "Accept-Encoding")
+_WRITES: Final = {"PUT", "POST", "DELETE", "PATCH"}
+_NOT_FOUND: Final = Answer(status=404)
+
+
+class Front:
+    """The HTTP front door. ``services`` is what local handlers reach (see agent.compose)."""
+
+    def __init__(
+        self,
+        *,
+        router: Router,
+        routes: tuple[Route, ...],
+        settings: HttpSettings,
+        services: Any,
+        record: Callable[[str, str, float], None],
+    ) -> None:
+        self.router = router
+        self.services = services
+        self.finder = Finder(routes)
+        self.record = record
+        self.seen = SeenReads()
+        self.apply_settings(settings)
+
+    def apply_settings(self, settings: HttpSettings) -> None:
+        """Use new settings from the next call on."""
+        self.settings = settings
+        self.datacenter = settings.datacenter
+        self.node_name = settings.node_name
+        self.kv_value_bytes_max = settings.kv_value_bytes_max
+        self.common = [
+            _VARY,
+            *(("X-Consul-Translate-Addresses", "true"),) * settings.translate_wan_addresses,
+            ("X-Consul-Default-ACL-Policy", settings.default_acl_policy),
+            *settings.response_headers,
+        ]
+
+    @property
+    def local(self) -> Any:
+        """This node's own registrations."""
+        return self.services.local
+
+    # Finding the route.
+
+    def found(self, method: str, target: str) -> tuple[Found, Query]:
+        """The routes of a request target. Raises HttpError for paths that lead nowhere."""
+        raw_path, _, raw_query = target.partition("?")
+        try:
+            path = percent_decode(raw_path)
+        except ValueError as error:
+            raise HttpError(400, f"Invalid path: {error}") from None
+        if self.settings.refuse_unprintable and not path.isprintable():
+            raise HttpError(400, f"Invalid path: {_unprintable(path)}")
+        found = self.finder.find(path)
+        if found is None:
+            location = self.finder.redirect(path, reading=method not in _WRITES)
+            if location is None:
+                raise HttpError(404)
+            raise HttpError(301, "", {"Location": location})
+        return found, Query(raw_query)
+
+    def route(self, found: Found, call: Call) -> Route | Answer:
+        """The route of the call's method, or the answer when there is none."""
+        route = found.methods.get(call.method)
+        if route is not None:
+            self._refuse_blocked(route, call)
+            call.path = {found.name: found.argument}
+            return route
+        allow = {"Allow": "OPTIONS," + ",".join(found.methods)}
+        if call.method == "OPTIONS":
+            return Answer(headers=allow)
+        text = f"method {call.method} not allowed"
+        return Answer(status=405, text="" if call.method == "HEAD" else text, headers=allow)
+
+    def _refuse_blocked(self, route: Route, call: Call) -> None:
+        settings = self.settings
+        path = call.target.partition("?")[0]
+        if any(path.startswith(prefix) for prefix in settings.block_endpoints):
+            raise HttpError(403, "Endpoint is blocked by agent configuration")
+        if settings.allow_write_from and route.method in _WRITES:
+            source = ipaddress.ip_address(call.source_address or "127.0.0.1")
+            if not any(source in network for network in settings.allow_write_from):
+                raise HttpError(403, "Access is restricted")
+
+    # Answering.
+
+    async def answer(self, call: Call, found: Found) -> Answer:
+        """The answer to any call; errors become answers here and nowhere else."""
+        try:
+            route = self.route(found, call)
+            if isinstance(route, Answer):
+                return route
+            match route.action:
+                case Read():
+                    return await self._read(route, route.action, call)
+                case Write():
+                    reply = await self.router.call(route.action.build(call))
+                    return route.action.show(call, reply)
+                case Local():
+                    return await route.action.run(call)
+        except Exception as error:  # noqa: BLE001 - the one place where errors become answers
+            return self.refusal(error, call, found)
+
+    async def _read(self, route: Route, action: Read, call: Call) -> Answer:
+        request = action.build(call)
+        reply = await self.router.call(request)
+        answer = action.show(call, reply)
+        headers = self.read_headers(route, request, reply)
+        if route.cacheable and call.query.has("cached") and self.settings.use_cache:
+            headers |= self.seen.headers(request, call.headers.get("Cache-Control", ""))
+        return _with_headers(answer, headers)
+
+    def answer_now(self, route: Route, call: Call) -> tuple[Answer, list[Hashable]]:
+        """The answer to a read that does not block, and the watch keys of its content."""
+        action = route.action
+        assert isinstance(action, Read)
+        request = action.build(call)
+        reply, watched = self.router.read_now(request)
+        answer = action.show(call, reply)
+        return _with_headers(answer, self.read_headers(route, request, reply)), watched
+
+    def read_headers(self, route: Route, request: ReadRequest, reply: Reply) -> dict[str, str]:
+        """The headers by which clients follow reads."""
+        headers = {
+            "X-Consul-Index": str(reply.index),
+            "X-Consul-KnownLeader": "true" if reply.known_leader else "false",
+            "X-Consul-LastContact": str(reply.last_contact_ms),
+        }
+        if route.effective:
+            consistency = request.consistency
+            headers["X-Consul-Effective-Consistency"] = (
+                "leader" if consistency is Consistency.DEFAULT else consistency.value
+            )
+        return headers
+
+    def refusal(self, error: Exception, call: Call, found: Found | None) -> Answer:
+        """The answer that tells a client of an error."""
+        said = told(error)
+        if said is None:
+            _log.error("request failed", method=call.method, target=call.target, exc_info=error)
+            said = INTERNAL_ERROR
+        headers = error.headers if isinstance(error, HttpError) else {}
+        route = found.methods.get(call.method) if found else None
+        if said.status >= 500 and route is not None and isinstance(route.action, Read):
+            headers = {
+                **headers,
+                "X-Consul-Index": "1",
+                "X-Consul-KnownLeader": "false",
+                "X-Consul-LastContact": "0",
+            }
+        return Answer(status=said.status, text=said.text, headers=headers)
+
+    def render(self, answer: Answer, call: Call) -> Rendered:
+        """The answer's bytes for this caller."""
+        return render(
+            answer,
+            self.common,
+            pretty=self.settings.always_pretty or call.query.has("pretty"),
+            gzip="gzip" in call.headers.get("Accept-Encoding", ""),
+        )
+
+
+def _with_headers(answer: Answer, headers: dict[str, str]) -> Answer:
+    return Answer(
+        status=answer.status,
+        json=answer.json,
+        text=answer.text,
+        body=answer.body,
+        content_type=answer.content_type,
+        headers={**headers, **answer.headers},
+    )
+
+
+def _unprintable(path: str) -> str:
+    odd = next(character for character in path if not character.isprintable())
+    return f"character U+{ord(odd):04X} is not printable"

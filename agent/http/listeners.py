@@ -1,0 +1,101 @@
+"""Where the HTTP API listens: TCP, TLS and Unix sockets. Source: surface, addresses and ports."""
+
+import asyncio
+import os
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from agent.http import slow_lane
+from agent.http.connection import Connection, Listener
+from agent.http.front import Front
+
+_log = structlog.get_logger("agent.http")
+
+
+class Place(Protocol):
+    """An address to listen on; ``network`` is tcp or unix."""
+
+    @property
+    def network(self) -> str:
+        """``tcp`` or ``unix``."""
+
+    @property
+    def host(self) -> str:
+        """The IP address, or the socket's path."""
+
+    @property
+    def port(self) -> int:
+        """The port; 0 for a Unix socket."""
+
+
+class UnixSockets(NamedTuple):
+    """Who may use Unix sockets: numbers of user and group, and the mode; -1 and 0 leave as is."""
+
+    user: int = -1
+    group: int = -1
+    mode: int = 0
+
+
+class HttpServer:
+    """All listeners of the API."""
+
+    def __init__(self, front: Front, handshake_timeout_s: float) -> None:
+        self._front = front
+        self._handshake_timeout_s = handshake_timeout_s
+        self._slow = slow_lane.make(front)
+        self.shared = Listener(front, self._slow)
+        self._servers: list[asyncio.Server] = []
+        self._paths: list[Path] = []
+
+    async def listen(
+        self,
+        places: Sequence[Place],
+        tls: ssl.SSLContext | None = None,
+        unix: UnixSockets | None = None,
+    ) -> None:
+        """Listen on all places. Raises OSError naming the one that cannot be had."""
+        loop = asyncio.get_running_loop()
+        for place in places:
+            if place.network == "unix":
+                server = await self._listen_unix(place.host, unix or UnixSockets())
+            else:
+                server = await loop.create_server(
+                    lambda: Connection(self.shared),
+                    place.host,
+                    place.port,
+                    ssl=tls,
+                    ssl_handshake_timeout=self._handshake_timeout_s if tls else None,
+                    backlog=1024,
+                )
+            self._servers.append(server)
+            _log.info("http listening", address=place.host, port=place.port, tls=tls is not None)
+
+    async def _listen_unix(self, path: str, unix: UnixSockets) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        file = Path(path)
+        file.unlink(missing_ok=True)
+        server = await loop.create_unix_server(lambda: Connection(self.shared), path)
+        self._paths.append(file)
+        if unix.user >= 0 or unix.group >= 0:
+            os.chown(path, unix.user, unix.group)
+        if unix.mode:
+            file.chmod(unix.mode)
+        return server
+
+    def settings_changed(self) -> None:
+        """Forget answers that were shaped by old settings."""
+        self.shared.answers.clear()
+
+    async def close(self) -> None:
+        """Stop listening, end all connections."""
+        for server in self._servers:
+            server.close()
+        await self._slow.shutdown(1.0)
+        for connection in list(self.shared.connections):
+            connection.close()
+        for path in self._paths:
+            path.unlink(missing_ok=True)

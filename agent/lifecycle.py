@@ -1,0 +1,212 @@
+"""The agent's life: start in order, run until told to end, reload, stop in the reverse order."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from agent.compose import Agent, data_directory_of
+from agent.config import RuntimeConfig, plan_reload
+from agent.http.tls import server_context
+from agent.http.unix_sockets import unix_sockets
+from agent.local.definitions import (
+    CheckDefinition,
+    ServiceDefinition,
+    check_from_tree,
+    service_from_tree,
+)
+from agent.local.errors import LocalFault
+from agent.local.reaper import reap
+from agent.settings import dns_settings, http_settings, local_settings
+from agent.telemetry.logs import LogHub
+from catalog.errors import CatalogError
+from catalog.rows.system import AutopilotConfiguration
+from catalog.watch import index_key
+
+GRACEFUL_TIMEOUT_S: Final = 15.0  # Consul's limit for a graceful end
+
+_log = structlog.get_logger("agent")
+
+
+class ReloadRefused(CatalogError):
+    """The new configuration was refused; nothing has changed."""
+
+
+class Lifecycle:
+    """Runs one agent. ``load`` reads the configuration anew, for a reload."""
+
+    def __init__(
+        self, config: RuntimeConfig, load: Callable[[], RuntimeConfig], log_hub: LogHub
+    ) -> None:
+        self._load = load
+        self._log_hub = log_hub
+        self._ended = asyncio.Event()
+        self._reloading = asyncio.Lock()
+        self._data_directory = data_directory_of(config)
+        if self._data_directory is not None:
+            self._data_directory.open()
+        self.agent = Agent(
+            config,
+            data_directory=self._data_directory,
+            log_hub=log_hub,
+            on_leave=self._leave,
+            on_reload=self.reload,
+            on_fatal=_end_process,
+        )
+
+    async def run(self) -> None:
+        """Start, wait for the end, stop. Raises OSError for an address that cannot be had."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._signalled, number)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        try:
+            await self._start()
+            _log.info("agent running", node=self.agent.config.node_name)
+            await self._ended.wait()
+        finally:
+            async with asyncio.timeout(GRACEFUL_TIMEOUT_S):
+                await self._stop()
+
+    # Start and stop.
+
+    async def _start(self) -> None:
+        agent, config = self.agent, self.agent.config
+        for warning in config.warnings:
+            _log.warning(warning)
+        agent.tasks.start("loop lag", agent.tasks.measure_lag())
+        agent.runtime.start()
+        await agent.driver.start()
+        autopilot = msgspec.convert(
+            {
+                name: getattr(config.autopilot, name)
+                for name in AutopilotConfiguration.__struct_fields__
+                if hasattr(config.autopilot, name)
+            },
+            AutopilotConfiguration,
+        )
+        await agent.leader.start(agent.node(), config.rpc_advertise.port, autopilot)
+        agent.local.start(*_definitions(config))
+        agent.tasks.start("anti-entropy", agent.sync.run())
+        agent.tasks.start("reaper", reap(agent.local))
+        agent.tasks.start(
+            "tombstones", agent.leader.reap_tombstones(lambda: agent.driver.applied_index)
+        )
+        self._watch_own_rows()
+        await self._listen()
+        if config.pid_file:
+            Path(config.pid_file).write_text(f"{_process_id()}\n")
+
+    async def _listen(self) -> None:
+        agent, config = self.agent, self.agent.config
+        await agent.http.listen(config.http_addrs, unix=unix_sockets(config))
+        if config.https_addrs:
+            await agent.http.listen(config.https_addrs, tls=server_context(config))
+        for server, place in zip(agent.dns, config.dns_addrs, strict=True):
+            await server.start(place.host, place.port)
+
+    def _watch_own_rows(self) -> None:
+        """Tell the anti-entropy of every change of the catalog's tables, whoever made it."""
+        keys = [index_key("services"), index_key("checks"), index_key("nodes")]
+
+        def changed() -> None:
+            self.agent.sync.catalog_changed()
+            self.agent.router.watch(list(keys), changed)
+
+        self.agent.router.watch(list(keys), changed)
+
+    async def _stop(self) -> None:
+        agent = self.agent
+        _log.info("agent stopping")
+        await agent.http.close()
+        for server in agent.dns:
+            await server.close()
+        agent.runner.stop_all()
+        agent.timers.stop()
+        agent.runtime.stop()
+        await agent.driver.stop()
+        await agent.tasks.close()
+        if agent.config.pid_file:
+            Path(agent.config.pid_file).unlink(missing_ok=True)
+        if self._data_directory is not None:
+            self._data_directory.close()
+
+    def _leave(self) -> None:
+        # After the answer to whoever asked has left.
+        asyncio.get_running_loop().call_later(0.1, self._ended.set)
+
+    def _signalled(self, number: int) -> None:
+        if self._ended.is_set():
+            _log.warning("second signal, ending at once")
+            _end_process(KeyboardInterrupt())
+        _log.info("signal received", signal=signal.Signals(number).name)
+        self._ended.set()
+
+    # Reload.
+
+    def _hang_up(self) -> None:
+        self.agent.tasks.start("reload", self._reload_and_tell())
+
+    async def _reload_and_tell(self) -> None:
+        try:
+            await self.reload()
+        except CatalogError as error:
+            _log.error("reload refused, nothing has changed", error=str(error))
+
+    async def reload(self) -> None:
+        """Read the configuration again, apply what can change live, say what cannot.
+
+        All or nothing. Raises ReloadRefused.
+        """
+        async with self._reloading:
+            agent = self.agent
+            try:
+                plan = plan_reload(agent.config, self._load())
+                definitions = _definitions(plan.config)
+                agent.local.settings = local_settings(plan.config)
+                agent.local.reload(*definitions)
+            except (LocalFault, ValueError) as error:
+                agent.local.settings = local_settings(agent.config)
+                raise ReloadRefused(str(error)) from None
+            self._apply(plan.config)
+            _log.info("configuration reloaded", changed=list(plan.live))
+            if plan.restart:
+                _log.warning("changes that need a restart", keys=list(plan.restart))
+
+    def _apply(self, config: RuntimeConfig) -> None:
+        agent = self.agent
+        agent.config = agent.services.config = config
+        agent.router.limits = config
+        agent.front.apply_settings(http_settings(config))
+        agent.http.settings_changed()
+        for server in agent.dns:
+            server.reload(dns_settings(config))
+        agent.local_state.discard_check_output = config.discard_check_output
+        agent.sync.node_changed()
+        self._log_hub.set_level(config.log_level)
+
+
+def _definitions(
+    config: RuntimeConfig,
+) -> tuple[list[ServiceDefinition], list[CheckDefinition]]:
+    services: list[Any] = list(config.services)
+    checks: list[Any] = list(config.checks)
+    return [service_from_tree(tree) for tree in services], [check_from_tree(c) for c in checks]
+
+
+def _process_id() -> int:
+    import os
+
+    return os.getpid()
+
+
+def _end_process(cause: BaseException) -> None:
+    """End at once, without any clean-up that could hide or worsen the cause."""
+    import os
+
+    _log.critical("ending the process", cause=repr(cause))
+    os._exit(1)

@@ -1,0 +1,61 @@
+"""The program: ``proconsul``. The command line is in agent.cli; ``agent`` starts here."""
+
+import socket
+import sys
+
+from agent.config import ConfigError, load, parse_flags, read_interfaces
+from agent.identity import IdentityError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    from agent.cli.main import main as run_command
+
+    return run_command(argv)
+
+
+def run_agent(argv: list[str]) -> int:
+    """Run the agent until it is told to end. Errors at start are one line on stderr, exit 1."""
+    try:
+        flags = parse_flags(argv)
+
+        def read():  # type: ignore[no-untyped-def]  # noqa: ANN202 - RuntimeConfig
+            return load(flags, interfaces=read_interfaces(), hostname=socket.gethostname())
+
+        return _serve(read(), read)
+    except (ConfigError, IdentityError) as error:
+        sys.stderr.write(f"==> {error}\n")
+        return 1
+
+
+def _serve(config, read) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001 - see run_agent
+    import asyncio
+
+    import uvloop
+
+    from agent.banner import banner
+    from agent.lifecycle import Lifecycle
+    from agent.settings import log_settings
+    from agent.telemetry.logs import set_up
+    from raft.errors import RaftError
+
+    async def live() -> None:
+        await Lifecycle(config, read, log_hub).run()
+
+    log_hub = set_up(log_settings(config), sys.stdout)
+    sys.stdout.write(banner(config))
+    sys.stdout.flush()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(live())
+    except OSError as error:
+        sys.stderr.write(f"==> Error starting agent: {error}\n")
+        return 1
+    except RaftError as error:
+        sys.stderr.write(f"==> Error starting agent: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Prepared queries. Source: Consul API, /v1/query."""

@@ -1,0 +1,132 @@
+"""Where a request is answered: here, as long as this server is the cluster's only one.
+
+``call`` answers any request; ``read_now`` answers a read that does not block, without a task, for
+the fast lanes of HTTP and DNS; ``submit`` is a write without a task.
+"""
+
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import Any, Protocol
+
+from agent.rpc import blocking
+from agent.rpc.request import NoPathToDatacenter, ReadRequest, Reply, Request, WriteRequest
+from agent.rpc.server import Done, ServerContext
+from agent.rpc.table import BY_REQUEST, ReadEndpoint, WriteEndpoint
+from catalog.commands import encode
+from catalog.errors import CatalogError
+from catalog.filters import compile_filter
+from catalog.read import Read
+
+Outcome = Callable[[object], None]
+
+
+class Log(Protocol):
+    """The replicated log: the one way to change the state."""
+
+    def submit(self, command: bytes, done: Callable[[int, object], None]) -> None:
+        """Propose a command; ``done(index, result)`` is called once it is durable and applied."""
+
+    async def barrier(self) -> int:
+        """Wait until all that was proposed is applied; the index."""
+
+
+class Router:
+    """Routes requests to the server that answers them."""
+
+    def __init__(self, context: ServerContext, log: Log, limits: blocking.Limits) -> None:
+        self.context = context
+        self.log = log
+        self.limits = limits
+        self.blocked_count = 0
+
+    async def call(self, request: Request) -> Reply:
+        """Answer a request. Raises CatalogError or RpcError."""
+        self._check_datacenter(request)
+        endpoint = BY_REQUEST[type(request)]
+        if isinstance(request, ReadRequest):
+            assert isinstance(endpoint, ReadEndpoint)
+            return await self._read(endpoint, request)
+        answered: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+
+        def done(result: object) -> None:
+            if not answered.done():
+                answered.set_result(result)
+
+        self.submit(request, done)
+        return Reply(value=_value(await answered))
+
+    def read_now(self, request: ReadRequest) -> tuple[Reply, list[Hashable]]:
+        """Answer a read from the state of now; also the watch keys of what it depends on."""
+        self._check_datacenter(request)
+        endpoint = BY_REQUEST[type(request)]
+        assert isinstance(endpoint, ReadEndpoint)
+        read = Read(self.context.store)
+        value = self._query(endpoint, request)(read)
+        return Reply(value=value, index=max(1, read.index)), read.watched
+
+    def submit(self, request: Request, done: Outcome) -> None:
+        """Start a write; ``done`` gets its value, or the CatalogError that refused it."""
+        self._check_datacenter(request)
+        endpoint = BY_REQUEST[type(request)]
+        assert isinstance(endpoint, WriteEndpoint)
+        assert isinstance(request, WriteRequest)
+        command = endpoint.run(self.context, request)
+        if isinstance(command, Done):
+            done(command.value)
+        else:
+            self.log.submit(encode(command), lambda _index, result: done(result))
+
+    @property
+    def changes(self) -> int:
+        """How often the state was changed; the same number means the same state."""
+        return self.context.store.changes
+
+    def watch(self, keys: list[Hashable], wake_up: Callable[[], None]) -> None:
+        """Call ``wake_up`` once, at the first change of what a read depended on."""
+        self.context.store.watches.add(keys, wake_up)
+
+    def unwatch(self, keys: list[Hashable], wake_up: Callable[[], None]) -> None:
+        """Forget a watch."""
+        self.context.store.watches.remove(keys, wake_up)
+
+    def _check_datacenter(self, request: Request) -> None:
+        if request.datacenter and request.datacenter.lower() != self.context.datacenter:
+            raise NoPathToDatacenter
+
+    def _query(self, endpoint: ReadEndpoint, request: ReadRequest) -> blocking.Query:
+        run = endpoint.run
+        context = self.context
+        if not request.filter or endpoint.filters is None:
+            return lambda read: run(read, request, context)
+        keeps = compile_filter(request.filter, endpoint.filters)
+
+        def filtered(read: Read) -> Any:
+            value = run(read, request, context)
+            if isinstance(value, list):
+                return [row for row in value if keeps(row)]
+            return value.filtered(keeps) if value is not None else None
+
+        return filtered
+
+    async def _read(self, endpoint: ReadEndpoint, request: ReadRequest) -> Reply:
+        if request.consistency == "consistent":
+            await self.log.barrier()
+        query = self._query(endpoint, request)
+        store = self.context.store
+        if request.min_index <= 0:
+            read = Read(store)
+            value = query(read)
+        else:
+            timeout_s = blocking.wait_s(request.wait_ns, self.limits, self.context.rng)
+            self.blocked_count += 1
+            try:
+                value, read = await blocking.run(store, query, request.min_index, timeout_s)
+            finally:
+                self.blocked_count -= 1
+        return Reply(value=value, index=max(1, read.index))
+
+
+def _value(result: object) -> object:
+    if isinstance(result, CatalogError):
+        raise result
+    return result

@@ -1,0 +1,59 @@
+"""What a server gives to its endpoints: the things of the edge that stamp a write."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from catalog.store import Store
+
+
+class Random(Protocol):
+    """The random generator, passed down so that tests can seed it."""
+
+    def random(self) -> float:
+        """A number in [0, 1)."""
+
+    def shuffle(self, x: list) -> None:  # type: ignore[type-arg] # as in the standard library
+        """Reorder a list in place."""
+
+
+class Done(msgspec.Struct, frozen=True):
+    """A write that needs no command: its reply's value."""
+
+    value: object
+
+
+class Timers(Protocol):
+    """The leader's clocks of sessions and lock-delays."""
+
+    def lock_delayed(self, key: str) -> bool:
+        """Whether a key may not be locked yet."""
+
+    def renew(self, session_id: str, ttl: str) -> None:
+        """Start a session's TTL anew."""
+
+
+class ServerContext:
+    """The server as its endpoints see it."""
+
+    def __init__(  # noqa: PLR0913 - everything that the edge gives, named
+        self,
+        *,
+        store: Store,
+        datacenter: str,
+        node_name: str,
+        timers: Timers,
+        rng: Random,
+        new_uuid: Callable[[], str],
+        now_s: Callable[[], float],
+        session_ttl_min_ns: int,
+    ) -> None:
+        self.store = store
+        self.datacenter = datacenter
+        self.node_name = node_name
+        self.timers = timers
+        self.rng = rng
+        self.new_uuid = new_uuid
+        self.now_s = now_s
+        self.session_ttl_min_ns = session_ttl_min_ns

@@ -1,0 +1,87 @@
+"""What the cluster can do: one table of endpoints, from which forwarding, consistency, blocking,
+filtering and metrics labels are read.
+
+A read is a pure function ``run(read, request, server) -> value``. A write is a pure function
+``run(server, request) -> Command``, which stamps ids and times and is then proposed; it may give
+``Done(value)`` instead, when there is nothing to write. What applying the command gives is the
+reply's value.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from agent.rpc.endpoints import (
+    catalog,
+    config_entry,
+    coordinate,
+    health,
+    kv,
+    operator,
+    session,
+    txn,
+)
+from agent.rpc.request import ReadRequest, WriteRequest
+from catalog.rows.check import CheckServiceNode, HealthCheck
+from catalog.rows.node import Node
+from catalog.rows.service import NodeService, ServiceNode
+from catalog.schema import Row
+
+
+class ReadEndpoint(NamedTuple):
+    """A read: its wire name, its request, how it runs, and the row that ``filter`` sees."""
+
+    name: str
+    request: type[ReadRequest]
+    run: Callable[[Any, Any, Any], Any]
+    filters: type[Row] | None = None
+
+
+class WriteEndpoint(NamedTuple):
+    """A write: its wire name, its request, and how it becomes a command."""
+
+    name: str
+    request: type[WriteRequest]
+    run: Callable[[Any, Any], Any]
+
+
+ENDPOINTS: tuple[ReadEndpoint | WriteEndpoint, ...] = (
+    WriteEndpoint("KVS.Apply", kv.KvApply, kv.apply),
+    ReadEndpoint("KVS.Get", kv.KvGet, kv.get),
+    ReadEndpoint("KVS.List", kv.KvList, kv.list_pairs),
+    ReadEndpoint("KVS.ListKeys", kv.KvListKeys, kv.list_keys),
+    WriteEndpoint("Txn.Apply", txn.TxnApply, txn.apply),
+    ReadEndpoint("Txn.Read", txn.TxnRead, txn.read),
+    WriteEndpoint("Session.Create", session.SessionApply, session.create),
+    WriteEndpoint("Session.Destroy", session.SessionDestroy, session.destroy),
+    WriteEndpoint("Session.Renew", session.SessionRenew, session.renew),
+    ReadEndpoint("Session.Get", session.SessionGet, session.get),
+    ReadEndpoint("Session.NodeSessions", session.NodeSessions, session.of_node),
+    ReadEndpoint("Session.List", session.SessionList, session.list_all),
+    WriteEndpoint("Catalog.Register", catalog.CatalogRegister, catalog.register),
+    WriteEndpoint("Catalog.Deregister", catalog.CatalogDeregister, catalog.deregister),
+    ReadEndpoint("Catalog.ListNodes", catalog.ListNodes, catalog.list_nodes, Node),
+    ReadEndpoint("Catalog.ListServices", catalog.ListServices, catalog.list_services),
+    ReadEndpoint("Catalog.ServiceNodes", catalog.ServiceNodes, catalog.service_nodes, ServiceNode),
+    ReadEndpoint("Catalog.NodeServices", catalog.NodeServices, catalog.node_services, NodeService),
+    ReadEndpoint("Catalog.NodeByAddress", catalog.NodeByAddress, catalog.by_address),
+    ReadEndpoint("Catalog.GatewayServices", catalog.GatewayServices, catalog.gateway_services),
+    ReadEndpoint("Health.NodeChecks", health.NodeChecks, health.node_checks, HealthCheck),
+    ReadEndpoint("Health.ServiceChecks", health.ServiceChecks, health.service_checks, HealthCheck),
+    ReadEndpoint("Health.ChecksInState", health.ChecksInState, health.in_state, HealthCheck),
+    ReadEndpoint(
+        "Health.ServiceNodes", health.HealthServiceNodes, health.service_nodes, CheckServiceNode
+    ),
+    ReadEndpoint("Coordinate.ListNodes", coordinate.CoordinateNodes, coordinate.list_nodes),
+    ReadEndpoint("Coordinate.Node", coordinate.CoordinateNode, coordinate.of_node),
+    WriteEndpoint("Coordinate.Update", coordinate.CoordinateApply, coordinate.update),
+    WriteEndpoint("ConfigEntry.Apply", config_entry.ConfigApply, config_entry.apply),
+    WriteEndpoint("ConfigEntry.Delete", config_entry.ConfigDelete, config_entry.delete),
+    ReadEndpoint("ConfigEntry.Get", config_entry.ConfigGet, config_entry.get),
+    ReadEndpoint("ConfigEntry.List", config_entry.ConfigList, config_entry.list_kind),
+    ReadEndpoint("Operator.AutopilotGet", operator.AutopilotGet, operator.get_autopilot),
+    WriteEndpoint("Operator.AutopilotSet", operator.AutopilotSet, operator.set_autopilot),
+)
+
+BY_REQUEST: dict[type, ReadEndpoint | WriteEndpoint] = {
+    endpoint.request: endpoint for endpoint in ENDPOINTS
+}

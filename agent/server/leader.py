@@ -1,0 +1,108 @@
+"""What the leading server does by itself: its own registration, session expiry, tombstones.
+
+Source: Consul, leader duties. A member that is alive has its node and a passing ``serfHealth``; a
+server has the service ``consul`` too.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from agent.rpc.endpoints.session import SessionDestroy
+from agent.rpc.request import RpcError
+from agent.rpc.router import Router
+from agent.server.sessions import SessionTimers
+from agent.version import COMPATIBLE
+from catalog.commands import AutopilotPut, Register, TombstonesReap, encode
+from catalog.rows.check import (
+    PASSING,
+    SERF_ALIVE_OUTPUT,
+    SERF_HEALTH,
+    SERF_HEALTH_NAME,
+    HealthCheck,
+)
+from catalog.rows.node import Node
+from catalog.rows.service import NodeService
+from catalog.rows.system import AutopilotConfiguration
+from catalog.store import Store
+from catalog.tables import AUTOPILOT, NODES, SESSIONS
+from raft.errors import RaftError
+
+TOMBSTONE_TTL_S: Final = 15 * 60  # Consul's: longer than any blocking query
+TOMBSTONE_GRANULARITY_S: Final = 30  # deletions within this time are reaped together
+RETRY_S: Final = 1.0  # a refused proposal is tried again
+
+_log = structlog.get_logger("agent.server")
+
+
+class Leader:
+    """The duties, begun with ``start`` once this server leads."""
+
+    def __init__(self, router: Router, store: Store, timers: SessionTimers) -> None:
+        self._router = router
+        self._store = store
+        self._timers = timers
+
+    async def start(self, node: Node, server_port: int, autopilot: AutopilotConfiguration) -> None:
+        """Register this server, seed autopilot's configuration, start the sessions' clocks."""
+        if self._store.get(AUTOPILOT, "") is None:
+            await self._propose(encode(AutopilotPut(configuration=autopilot)))
+        await self._propose(encode(self._registration(node, server_port)))
+        self._timers.lead(self._store.all(SESSIONS))
+
+    def _registration(self, node: Node, server_port: int) -> Register:
+        known = self._store.get(NODES, node.node.lower())
+        if known is not None and known.id in {"", node.id}:
+            # What the agent itself says of its node (addresses, metadata) is kept.
+            node = Node(
+                id=node.id,
+                node=node.node,
+                address=node.address,
+                datacenter=node.datacenter,
+                tagged_addresses=known.tagged_addresses,
+                meta=known.meta,
+            )
+        service = NodeService(
+            id="consul",
+            service="consul",
+            tags=(),
+            port=server_port,
+            meta={
+                "raft_version": "3",
+                "serf_protocol_current": "2",
+                "serf_protocol_max": "5",
+                "serf_protocol_min": "1",
+                "version": COMPATIBLE,
+            },
+        )
+        check = HealthCheck(
+            node=node.node,
+            check_id=SERF_HEALTH,
+            name=SERF_HEALTH_NAME,
+            status=PASSING,
+            output=SERF_ALIVE_OUTPUT,
+        )
+        return Register(node=node, service=service, checks=(check,))
+
+    async def _propose(self, command: bytes) -> object:
+        done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self._router.log.submit(command, lambda _index, result: done.set_result(result))
+        return await done
+
+    def end_session(self, session_id: str) -> None:
+        """Propose the end of a session whose time is up; tried again until it is proposed."""
+        try:
+            self._router.submit(SessionDestroy(id=session_id), lambda _result: None)
+        except (RpcError, RaftError) as error:
+            _log.warning("session not ended yet", session=session_id, error=str(error))
+            self._timers.retry(session_id, RETRY_S)
+
+    async def reap_tombstones(self, last_index: Callable[[], int]) -> None:
+        """Forget deletions once no blocking query can depend on them."""
+        while True:
+            index = last_index()
+            await asyncio.sleep(TOMBSTONE_TTL_S)
+            await self._propose(encode(TombstonesReap(index=index)))
+            await asyncio.sleep(TOMBSTONE_GRANULARITY_S)

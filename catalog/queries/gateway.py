@@ -1,0 +1,113 @@
+"""Reads of gateways: what they expose or reach. Source: Consul API, gateways.
+
+The links come from the gateways' config entries; a wildcard stands for every service.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from catalog.queries import health
+from catalog.read import Read
+from catalog.rows.check import CheckServiceNode
+from catalog.rows.config_entry import (
+    INGRESS_GATEWAY,
+    TERMINATING_GATEWAY,
+    IngressGateway,
+    TerminatingGateway,
+)
+from catalog.rows.service import GatewayService, NodeService, ServiceInstance
+from catalog.store import Store
+from catalog.tables import CONFIG_ENTRIES, SERVICES
+
+WILDCARD = "*"
+
+
+def links(store: Store) -> list[GatewayService]:
+    """Every pair of a gateway and a service that its config entry names, by gateway."""
+    found: list[GatewayService] = []
+    for entry in store.find(CONFIG_ENTRIES, "kind", INGRESS_GATEWAY):
+        assert isinstance(entry, IngressGateway)
+        found += _ingress(store, entry)
+    for entry in store.find(CONFIG_ENTRIES, "kind", TERMINATING_GATEWAY):
+        assert isinstance(entry, TerminatingGateway)
+        found += _terminating(store, entry)
+    return found
+
+
+def _ingress(store: Store, entry: IngressGateway) -> Iterable[GatewayService]:
+    for listener in entry.listeners or ():
+        for service in listener.services or ():
+            wildcard = service.name == WILDCARD
+            for name in _typical_services(store) if wildcard else [service.name]:
+                yield GatewayService(
+                    gateway=entry.name,
+                    service=name,
+                    gateway_kind=INGRESS_GATEWAY,
+                    port=listener.port,
+                    protocol=listener.protocol,
+                    hosts=service.hosts,
+                    from_wildcard=wildcard,
+                    create_index=entry.create_index,
+                    modify_index=entry.modify_index,
+                )
+
+
+def _terminating(store: Store, entry: TerminatingGateway) -> Iterable[GatewayService]:
+    named = {service.name for service in entry.services or ()}
+    for service in entry.services or ():
+        wildcard = service.name == WILDCARD
+        names = [name for name in _typical_services(store) if name not in named]
+        for name in names if wildcard else [service.name]:
+            yield GatewayService(
+                gateway=entry.name,
+                service=name,
+                gateway_kind=TERMINATING_GATEWAY,
+                ca_file=service.ca_file,
+                cert_file=service.cert_file,
+                key_file=service.key_file,
+                sni=service.sni,
+                from_wildcard=wildcard,
+                create_index=entry.create_index,
+                modify_index=entry.modify_index,
+            )
+
+
+def _typical_services(store: Store) -> list[str]:
+    """The names of the services that are neither proxies nor gateways nor the servers' own."""
+    names: dict[str, None] = {}
+    for instance in store.all(SERVICES):
+        service: NodeService = instance.service
+        if not service.kind and service.service != "consul":
+            names[service.service] = None
+    return sorted(names)
+
+
+def services_of(read: Read, gateway: str) -> list[GatewayService]:
+    """The services of one gateway."""
+    read.depend("config-entries", "services")
+    return [link for link in links(read.store) if link.gateway.lower() == gateway.lower()]
+
+
+def ingress_nodes(
+    read: Read, service: str, tags: Iterable[str], meta: Mapping[str, str]
+) -> list[CheckServiceNode]:
+    """The instances of the ingress gateways that expose a service."""
+    return health.join(read.store, _gateways(read, service, INGRESS_GATEWAY), tags, meta)
+
+
+def terminating_instances(read: Read, service: str) -> list[ServiceInstance]:
+    """The instances of the terminating gateways that reach a service."""
+    return _gateways(read, service, TERMINATING_GATEWAY)
+
+
+def _gateways(read: Read, service: str, kind: str) -> list[ServiceInstance]:
+    read.depend("config-entries", f"service_kind.{kind}")
+    found: dict[str, None] = {}
+    for link in links(read.store):
+        if link.gateway_kind == kind and link.service.lower() == service.lower():
+            found[link.gateway.lower()] = None
+    return [
+        instance
+        for gateway in found
+        for instance in read.store.find(SERVICES, "service", gateway)
+        if instance.service.kind == kind
+    ]

@@ -1,0 +1,43 @@
+"""One read of the state: the rows, and a record of what the answer depends on.
+
+A query names the last-change indexes, rows and prefixes that its answer depends on. From them come
+the answer's index and the keys that a blocked reader waits for; no query mentions watches.
+"""
+
+from collections.abc import Hashable
+from typing import Any
+
+from catalog.schema import Table
+from catalog.store import Store
+from catalog.watch import Prefix, index_key
+
+
+class Read:
+    """``index`` is the greatest index that the answer depends on; ``watched`` is what moves it."""
+
+    __slots__ = ("index", "store", "watched")
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.index = 0
+        self.watched: list[Hashable] = []
+
+    def depend(self, *names: str) -> int:
+        """The answer depends on last-change indexes; the greatest of them."""
+        for name in names:
+            self.watched.append(index_key(name))
+        greatest = self.store.last_index(*names)
+        self.at(greatest)
+        return greatest
+
+    def at(self, index: int) -> None:
+        """The answer is at least as new as ``index``."""
+        self.index = max(self.index, index)
+
+    def watch_row(self, table: Table[Any], key: Hashable) -> None:
+        """A change of this row may change the answer."""
+        self.watched.append((table.name, key))
+
+    def watch_prefix(self, table: Table[Any], text: str) -> None:
+        """A change of any row whose key starts with ``text`` may change the answer."""
+        self.watched.append(Prefix(table.name, text))
