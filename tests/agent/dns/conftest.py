@@ -1,6 +1,7 @@
 """A catalog of dictionaries, and a running front door over it."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from random import Random
 from typing import Any
 
@@ -123,6 +124,18 @@ class Client:
     async def send(self, query: dns.message.Message, *, tcp: bool = False) -> dns.message.Message:
         exchange = dns.asyncquery.tcp if tcp else dns.asyncquery.udp
         return await exchange(query, self.host, port=self.port, timeout=5, one_rr_per_rrset=True)
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
+    """Let the loop run until a condition of the server's inner state holds."""
+
+    async def wait(condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():  # noqa: ASYNC110 - what is awaited has no event of its own
+                await asyncio.sleep(0.001)
+
+    return wait
 
 
 @pytest.fixture
