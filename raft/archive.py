@@ -32,7 +32,7 @@ SMALL_MEMBER_BYTES_MAX: Final = 1024 * 1024  # meta.json and SHA256SUMS are read
 MEMORY_BYTES_MAX: Final = 16 * 1024 * 1024  # larger archives live in a temporary file
 COMPRESSION_LEVEL: Final = 6  # gzip's usual trade of time for size
 
-_BLOCK_BYTES: Final = tarfile.BLOCKSIZE
+_BLOCK_BYTES: Final = tarfile.BLOCKSIZE  # a member starts at a multiple of it
 _END: Final = bytes(2 * _BLOCK_BYTES)
 
 

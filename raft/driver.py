@@ -312,7 +312,8 @@ class Driver:
         self._check = asyncio.get_running_loop().call_later(delay_s, self._check_threshold)
 
     def _check_threshold(self) -> None:
-        if self.last_index - self.last_snapshot_index >= self._settings.snapshot_threshold:
+        grown = self.last_index - self.last_snapshot_index
+        if grown >= self._settings.snapshot_threshold and not self._snapshot_lock.locked():
             self._surroundings.start_task("raft.snapshot", self._snapshot_when_due())
         self._schedule_check()
 

@@ -91,7 +91,8 @@ class DurableStorage(Storage):
 
     @override
     def begin(self, cluster_id: bytes, /) -> None:
-        self._wal.begin(cluster_id)
+        if self._wal.is_empty:  # else the last start ended between this and the first entry
+            self._wal.begin(cluster_id)
 
     @override
     def entries(self, first_index: int, last_index: int, /) -> Iterator[Entry]:

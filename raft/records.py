@@ -40,7 +40,7 @@ _BODY_FIELDS: Final = struct.Struct("<BQQ")
 _CRC: Final = struct.Struct("<I")
 _ZEROS: Final = bytes(ZERO_CHUNK_BYTES)
 
-HEADER_BYTES: Final = _HEADER.size
+HEADER_BYTES: Final = _HEADER.size  # the outer header; the body has its own
 BODY_BYTES_MIN: Final = _BODY.size
 
 

@@ -34,7 +34,7 @@ _HEADER: Final = struct.Struct("<4sI16s16sQQII")
 _CRC: Final = struct.Struct("<I")
 _NAME: Final = re.compile(r"([0-9a-f]{16})-([0-9a-f]{16})\.wal")
 
-HEADER_BYTES: Final = _HEADER.size
+HEADER_BYTES: Final = _HEADER.size  # the first record starts here, aligned
 assert HEADER_BYTES == 64
 
 
@@ -147,9 +147,12 @@ class Spares:
             self._coming = self._maker.submit(self._make, self._segment_bytes)
 
     def take(self, size_bytes_min: int) -> Spare:
-        """The prepared segment, or one made now. Raises ``OSError`` (disk full)."""
+        """The prepared segment, or one made now: the disk may have room again, or for less.
+
+        Raises ``OSError`` when it has not.
+        """
         coming, self._coming = self._coming, None
-        if coming is not None:
+        if coming is not None and coming.exception() is None:
             spare = coming.result()
             if spare.size_bytes >= size_bytes_min:
                 return spare

@@ -241,4 +241,6 @@ class Wal:
 
 def _map(path: Path) -> memoryview:
     with path.open("rb") as file:
+        if not path.stat().st_size:
+            return memoryview(b"")  # an empty file cannot be mapped
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))

@@ -1,0 +1,392 @@
+"""The driver with real files: restarts, crashes, snapshots, archives, errors of the disk."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from raft.durable import DurableStorage
+from raft.entries import Server, decode_configuration
+from raft.errors import (
+    BadArchive,
+    Corrupt,
+    SnapshotFailed,
+    Stopped,
+    UnsupportedMembership,
+)
+from raft.machine import Settings
+from raft.storage import MemoryStorage, Storage
+from tests.raft.machines import (
+    ADDRESS,
+    OTHER_ID,
+    SERVER_ID,
+    CountingFiles,
+    Journal,
+    durable,
+    make_driver,
+)
+
+
+def storages(tmp_path: Path) -> dict[str, Storage]:
+    return {"memory": MemoryStorage(), "disk": durable(tmp_path)}
+
+
+@pytest.fixture(params=["memory", "disk"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    return storages(tmp_path)[request.param]
+
+
+async def commands_after_restart(path: Path) -> list[tuple[int, bytes]]:
+    machine = Journal()
+    driver = make_driver(machine, durable(path))
+    await driver.start()
+    await driver.stop()
+    return machine.commands
+
+
+async def test_fresh_server_writes_its_membership_then_a_no_op(storage: Storage) -> None:
+    machine = Journal()
+    driver = make_driver(machine, storage)
+    await driver.start()
+
+    assert (
+        driver.last_index,
+        driver.commit_index,
+        driver.applied_index,
+        driver.term,
+    ) == (2, 2, 2, 2)
+    assert (Server(0, SERVER_ID, ADDRESS),) == driver.configuration.servers
+    assert driver.configuration_index == 1
+    assert await driver.propose(b"a") == (3, 1)
+    assert machine.commands == [(3, b"a")]
+    await driver.stop()
+
+
+async def test_submit_answers_on_the_loop_in_order(storage: Storage) -> None:
+    driver = make_driver(Journal(), storage)
+    await driver.start()
+    answers: list[tuple[int, object]] = []
+
+    for command in (b"a", b"b", b"c"):
+        driver.submit(command, lambda index, result: answers.append((index, result)))
+    assert answers == []
+    barrier = await driver.barrier()
+
+    assert barrier == 5
+    assert answers == [(3, 1), (4, 2), (5, 3)]
+    await driver.stop()
+
+
+async def test_restart_replays_the_log_in_a_new_term(tmp_path: Path) -> None:
+    driver = make_driver(Journal(), durable(tmp_path))
+    await driver.start()
+    for number in range(100):
+        await driver.propose(b"%d" % number)
+    await driver.stop()
+
+    machine = Journal()
+    driver = make_driver(machine, durable(tmp_path))
+    await driver.start()
+
+    assert [(index + 3, b"%d" % index) for index in range(100)] == machine.commands
+    assert (driver.last_index, driver.term) == (103, 3)
+    await driver.stop()
+
+
+async def test_stop_drains_what_was_submitted(tmp_path: Path) -> None:
+    driver = make_driver(Journal(), durable(tmp_path))
+    await driver.start()
+    answered: list[int] = []
+    for number in range(500):
+        driver.submit(b"%d" % number, lambda index, _result: answered.append(index))
+
+    await driver.stop()
+    await driver.stop()
+
+    assert list(range(3, 503)) == answered
+    assert len(await commands_after_restart(tmp_path)) == 500
+    with pytest.raises(Stopped, match="stopping"):
+        await driver.propose(b"late")
+    with pytest.raises(Stopped):
+        await driver.barrier()
+
+
+async def test_concurrent_proposals_share_their_syncs(tmp_path: Path) -> None:
+    files = CountingFiles()
+    driver = make_driver(Journal(), durable(tmp_path, files=files))
+    await driver.start()
+    before = files.content_syncs
+
+    async def propose(count: int) -> None:
+        for _ in range(count):
+            await driver.propose(b"x")
+
+    await asyncio.gather(*(propose(20) for _ in range(64)))
+
+    syncs = files.content_syncs - before
+    assert 64 * 20 / syncs > 10
+    await driver.stop()
+
+
+@pytest.mark.parametrize("call", ["sync_content", "write_at"])
+async def test_a_disk_error_is_fatal_and_nothing_is_acknowledged(tmp_path: Path, call: str) -> None:
+    files = CountingFiles()
+    fatal: list[BaseException] = []
+    machine = Journal()
+    driver = make_driver(machine, durable(tmp_path, files=files), fatal=fatal)
+    await driver.start()
+    await driver.propose(b"kept")
+    error = OSError(5, "Input/output error")
+    files.fail[call] = error
+    before = files.content_syncs
+
+    with pytest.raises(Stopped, match="outcome unknown"):
+        await driver.propose(b"lost")
+    files.fail.clear()
+    with pytest.raises(Stopped):
+        await driver.propose(b"refused")
+
+    assert [error] == fatal
+    assert machine.commands == [(3, b"kept")]
+    assert files.content_syncs - before <= 1  # the failed one; it is never tried again
+    await driver.stop()
+
+
+async def test_snapshot_and_trailing_entries_bring_back_the_state(tmp_path: Path) -> None:
+    settings = Settings(trailing_logs=50)
+    machine = Journal()
+    driver = make_driver(machine, durable(tmp_path), settings=settings)
+    await driver.start()
+    for number in range(3000):
+        driver.submit(b"%d" % number * 20, lambda *_: None)
+        if number % 100 == 0:
+            await driver.barrier()
+    await driver.barrier()
+    segments_before = len(list((tmp_path / "wal").glob("*.wal")))
+
+    meta = await driver.snapshot()
+    await driver.propose(b"after")
+    await driver.stop()
+
+    assert (meta.index, meta.term) == (3002, 2)
+    assert (driver.last_snapshot_index, driver.last_snapshot_term) == (3002, 2)
+    assert segments_before > len(list((tmp_path / "wal").glob("*.wal")))
+    assert machine.commands == await commands_after_restart(tmp_path)
+
+
+async def test_snapshot_of_unchanged_state_is_the_one_there_is(storage: Storage) -> None:
+    driver = make_driver(Journal(), storage)
+    await driver.start()
+    await driver.propose(b"a")
+
+    first = await driver.snapshot()
+
+    assert first == await driver.snapshot()
+    await driver.propose(b"b")
+    assert first.index + 1 == (await driver.snapshot()).index
+    await driver.stop()
+
+
+async def test_snapshots_are_taken_by_themselves_at_the_threshold(tmp_path: Path) -> None:
+    settings = Settings(snapshot_threshold=10, snapshot_interval_s=0.001)
+    driver = make_driver(Journal(), durable(tmp_path), settings=settings)
+    await driver.start()
+
+    async with asyncio.timeout(10):
+        while driver.last_snapshot_index < 10:
+            await driver.propose(b"x")
+
+    await driver.stop()
+
+
+async def test_full_disk_fails_the_snapshot_and_not_the_log(tmp_path: Path) -> None:
+    files = CountingFiles()
+    machine = Journal()
+    driver = make_driver(machine, durable(tmp_path, files=files))
+    await driver.start()
+    await driver.propose(b"a")
+    files.fail["sync"] = OSError(28, "No space left on device")
+
+    with pytest.raises(SnapshotFailed, match="No space left"):
+        await driver.snapshot()
+
+    await driver.propose(b"b")
+    assert driver.last_snapshot_index == 0
+    assert list((tmp_path / "snapshots").iterdir()) == []
+    files.fail.clear()
+    assert (await driver.snapshot()).index == 4
+    await driver.stop()
+
+
+async def test_archive_brings_back_the_state_at_a_higher_index(
+    storage: Storage, tmp_path: Path
+) -> None:
+    machine = Journal()
+    driver = make_driver(machine, storage)
+    await driver.start()
+    await driver.propose(b"old")
+    file, meta = await driver.save_archive()
+    with file:
+        archive = file.read()
+    for _ in range(30):
+        await driver.propose(b"new")
+
+    await driver.restore_archive(archive)
+
+    assert meta.index == 3
+    assert machine.commands == [(3, b"old")]
+    assert (driver.last_snapshot_index, driver.last_index) == (34, 35)  # the snapshot, a no-op
+    assert (Server(0, SERVER_ID, ADDRESS),) == driver.configuration.servers
+    assert await driver.propose(b"later") == (36, 2)
+    await driver.stop()
+    if not isinstance(storage, MemoryStorage):
+        assert await commands_after_restart(tmp_path) == [(3, b"old"), (36, b"later")]
+
+
+async def test_archive_of_another_history_moves_the_index_past_its_own(tmp_path: Path) -> None:
+    donor = make_driver(Journal(), MemoryStorage())
+    await donor.start()
+    for _ in range(100):
+        await donor.propose(b"donated")
+    file, _ = await donor.save_archive()
+    with file:
+        archive = file.read()
+    await donor.stop()
+    driver = make_driver(Journal(), durable(tmp_path))
+    await driver.start()
+
+    await driver.restore_archive(archive)
+
+    assert (driver.last_snapshot_index, driver.last_index) == (103, 104)
+    await driver.stop()
+    assert len(await commands_after_restart(tmp_path)) == 100
+
+
+async def test_proposals_during_a_restore_apply_to_the_new_state(storage: Storage) -> None:
+    machine = Journal()
+    driver = make_driver(machine, storage)
+    await driver.start()
+    file, _ = await driver.save_archive()
+    with file:
+        archive = file.read()
+
+    restoring = asyncio.get_running_loop().create_task(driver.restore_archive(archive))
+    answers = []
+    while not restoring.done():
+        answers.append(await driver.propose(b"meanwhile"))
+    await restoring
+    last = await driver.propose(b"last")
+
+    assert last[0] > answers[-1][0]
+    assert sorted(answers) == answers
+    assert machine.commands[-1][1] == b"last"
+    await driver.stop()
+
+
+async def test_bad_archive_changes_nothing(storage: Storage) -> None:
+    machine = Journal()
+    driver = make_driver(machine, storage)
+    await driver.start()
+    await driver.propose(b"kept")
+
+    with pytest.raises(BadArchive, match="not a whole gzip file"):
+        await driver.restore_archive(b"no archive")
+
+    assert machine.commands == [(3, b"kept")]
+    assert await driver.propose(b"next") == (4, 2)
+    await driver.stop()
+
+
+async def test_archive_that_the_machine_refuses_changes_nothing(tmp_path: Path) -> None:
+    class Other(Journal):
+        def freeze(self):
+            return lambda: iter([b"not what a journal reads"])
+
+    donor = make_driver(Other(), MemoryStorage())
+    await donor.start()
+    file, _ = await donor.save_archive()
+    with file:
+        archive = file.read()
+    await donor.stop()
+    machine = Journal()
+    driver = make_driver(machine, durable(tmp_path))
+    await driver.start()
+    await driver.propose(b"kept")
+
+    with pytest.raises(BadArchive, match="state cannot be restored"):
+        await driver.restore_archive(archive)
+
+    assert await driver.propose(b"next") == (4, 2)
+    await driver.stop()
+    assert list((tmp_path / "snapshots").iterdir()) == []
+    assert machine.commands == await commands_after_restart(tmp_path)
+
+
+async def test_snapshot_that_the_machine_refuses_stops_the_start(tmp_path: Path) -> None:
+    driver = make_driver(Journal(), durable(tmp_path))
+    await driver.start()
+    await driver.snapshot()
+    await driver.stop()
+
+    class Newer(Journal):
+        def restore(self, chunks, /) -> None:
+            message = "unknown record 99"
+            raise ValueError(message)
+
+    with pytest.raises(Corrupt, match="cannot be restored: unknown record 99"):
+        await make_driver(Newer(), durable(tmp_path)).start()
+
+    await commands_after_restart(tmp_path)  # the lock was let go
+
+
+async def test_a_new_address_becomes_part_of_the_membership(tmp_path: Path) -> None:
+    driver = make_driver(Journal(), durable(tmp_path))
+    await driver.start()
+    await driver.stop()
+
+    driver = make_driver(Journal(), durable(tmp_path), address="10.0.0.9:8300")
+    await driver.start()
+
+    assert (Server(0, SERVER_ID, "10.0.0.9:8300"),) == driver.configuration.servers
+    assert driver.configuration_index == 4
+    await driver.stop()
+
+
+async def test_peers_file_that_names_others_is_refused(tmp_path: Path) -> None:
+    driver = make_driver(Journal(), durable(tmp_path))
+    await driver.start()
+    await driver.stop()
+    (tmp_path / "peers.json").write_text(f'[{{"id": "{OTHER_ID}", "address": "b:1"}}]')
+
+    with pytest.raises(UnsupportedMembership, match=OTHER_ID):
+        await make_driver(Journal(), durable(tmp_path)).start()
+
+    (tmp_path / "peers.json").write_text(f'[{{"id": "{SERVER_ID}", "address": "a:1"}}]')
+    await commands_after_restart(tmp_path)
+    assert not (tmp_path / "peers.json").exists()
+
+
+async def test_bootstrap_entry_is_the_same_on_every_disk(tmp_path: Path) -> None:
+    storage = durable(tmp_path)
+    driver = make_driver(Journal(), storage)
+    await driver.start()
+    await driver.stop()
+
+    storage = durable(tmp_path)
+    storage.open()
+    first, no_op = storage.entries(1, 2)
+    storage.close()
+
+    assert (first.index, first.term, no_op.term) == (1, 1, 2)
+    assert driver.configuration == decode_configuration(first.payload)
+
+
+async def test_fresh_start_is_quick_with_full_sized_segments(tmp_path: Path) -> None:
+    driver = make_driver(Journal(), DurableStorage(tmp_path, SERVER_ID))
+    before_s = time.monotonic()
+    await driver.start()
+    took_s = time.monotonic() - before_s
+    await driver.stop()
+
+    assert took_s < 0.3
