@@ -1,13 +1,21 @@
 """What this node's registrations refuse; ``str()`` is the text for the client."""
 
+from typing import ClassVar
+
 
 class LocalFault(Exception):
-    """Any refusal; answered with status 500 unless a subclass says otherwise."""
+    """Any refusal. ``status`` is the HTTP status that it is answered with."""
+
+    status: ClassVar[int] = 500
 
 
 class BadDefinition(LocalFault):
-    """A service or check that is wrong in itself; answered 400."""
+    """A service or check that is wrong in itself."""
+
+    status = 400
 
 
 class UnknownRegistration(LocalFault):
-    """The named service is not registered here; answered 404."""
+    """The named service is not registered here."""
+
+    status = 404

@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 
 class Pending:
-    """The out-of-sync parts of this node, by ID. ``on_change`` runs when there is work to do."""
+    """The out-of-sync parts of this node, by ID. ``on_change`` runs when there is work to do,
+    now or at ``next_due_s``.
+    """
 
     def __init__(self) -> None:
         self.node = True  # nothing is known of the catalog before the first full sync
@@ -45,8 +47,9 @@ class Pending:
 
     def defer_check(self, check_id: str, until_s: float) -> None:
         """Only the check's output changed; an earlier deferral stands."""
-        if check_id not in self.checks:
-            self.deferred.setdefault(check_id, until_s)
+        if check_id not in self.checks and check_id not in self.deferred:
+            self.deferred[check_id] = until_s
+            self.on_change()
 
     def remove_service(self, service_id: str) -> None:
         """The service was deregistered."""

@@ -261,17 +261,26 @@ class LocalSync:
         entry = self._state.checks.get(check_id)
         if entry is None or check_id not in pending.checks:
             return
-        service = self._state.services.get(entry.check.service_id)
         registration = Registration(
             node=self._node(),
             skip_node_update=not pending.node,
-            service=service.service if service else None,
+            service=self._service_beside(entry.check.service_id),
             checks=(entry.check,),
             token=entry.token,
         )
         if await self._register(registration):
             _log.info("synced check", check=check_id)
         self._check_is_written(check_id, entry.check)
+
+    def _service_beside(self, service_id: str) -> NodeService | None:
+        """The service that goes along with a check, in case the catalog has lost it.
+
+        Not one whose tags others set: ours may be older than theirs.
+        """
+        entry = self._state.services.get(service_id)
+        if entry is None or entry.service.enable_tag_override:
+            return None
+        return entry.service
 
     def _check_is_written(self, check_id: str, check: HealthCheck) -> None:
         current = self._state.checks.get(check_id)
