@@ -6,6 +6,7 @@
 
 from catalog.chain.compile import compile_chain
 from catalog.chain.compiled import CompiledChain
+from catalog.chain.endpoints import endpoints_of
 from catalog.chain.entries import ChainEntries
 from catalog.chain.errors import GraphError
 from catalog.chain.graph import check_graph
@@ -18,4 +19,5 @@ __all__ = [
     "Overrides",
     "check_graph",
     "compile_chain",
+    "endpoints_of",
 ]

@@ -7,6 +7,7 @@ from catalog.selection.distance import (
     segment_distance_s,
     sort_by_distance,
 )
+from catalog.selection.failover import failover_datacenters
 from catalog.selection.lookup import find_query, render_query
 from catalog.selection.select import limited, select
 from catalog.selection.template import Template, compile_template
@@ -15,6 +16,7 @@ __all__ = [
     "Template",
     "compile_template",
     "distance_s",
+    "failover_datacenters",
     "find_query",
     "limited",
     "put_near_first",

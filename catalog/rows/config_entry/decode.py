@@ -17,6 +17,9 @@ from catalog.rows.config_entry.service_intentions import LEGACY_FIELDS, SourceIn
 from catalog.schema import Row
 from catalog.shape import marks
 
+NESTING_MAX: Final = 64
+"""Deepest nesting of a body: what is stored is walked by functions that call themselves."""
+
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE: Final = frozenset({"", "0", "f", "F", "FALSE", "false", "False"})
 _JSON_TYPES: Final[dict[type, str]] = {
@@ -47,6 +50,7 @@ def decode_fields(body: Mapping[str, Any], row: type[Entry]) -> Entry:
 
     Raises BadRequest that lists every unknown name or the values of a wrong type.
     """
+    _refuse_deep(body)
     decoding = _Decoding()
     fields = {key: value for key, value in body.items() if key not in {"Kind", "kind"}}
     entry = decoding.row(row, fields, "")
@@ -61,6 +65,21 @@ def decode_fields(body: Mapping[str, Any], row: type[Entry]) -> Entry:
     assert isinstance(entry, Entry)
     # Only the log index of the write counts.
     return msgspec.structs.replace(entry, create_index=0, modify_index=0)
+
+
+def _refuse_deep(body: Mapping[str, Any]) -> None:
+    level: list[Any] = [body]
+    for _ in range(NESTING_MAX):
+        level = [
+            item
+            for value in level
+            for item in (value.values() if isinstance(value, Mapping) else value)
+            if isinstance(item, Mapping | list)
+        ]
+        if not level:
+            return
+    message = f"Config entry is nested deeper than {NESTING_MAX} levels"
+    raise BadRequest(message)
 
 
 @cache

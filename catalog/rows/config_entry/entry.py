@@ -4,7 +4,7 @@ import json
 from typing import Any, Final, Self
 
 from catalog.errors import Invalid
-from catalog.schema import Omit, Row
+from catalog.schema import Omit, Row, Unfiltered
 
 META_COUNT_MAX: Final = 64
 """Pairs of metadata, as for nodes and services."""
@@ -17,8 +17,8 @@ class Entry(Row, frozen=True, kw_only=True, tag_field="Kind"):
 
     name: str = ""
     meta: Omit[dict[str, str] | None] = None
-    create_index: int = 0
-    modify_index: int = 0
+    create_index: Unfiltered[int] = 0
+    modify_index: Unfiltered[int] = 0
 
     @property
     def kind(self) -> str:

@@ -94,6 +94,15 @@ def test_durations_are_text_or_nanoseconds():
     assert ServiceResolver(connect_timeout=7) == decode_entry(kind | {"ConnectTimeout": 7})
 
 
+def test_body_that_is_nested_too_deeply_is_refused():
+    deep: Any = 1
+    for _ in range(5000):
+        deep = [deep]
+
+    with pytest.raises(BadRequest, match="nested deeper than 64 levels"):
+        decode_entry({"Kind": "proxy-defaults", "Config": {"a": deep}})
+
+
 def test_indexes_of_a_body_are_ignored():
     body = {"Kind": "service-defaults", "Name": "x", "CreateIndex": 4, "ModifyIndex": 9}
 
