@@ -48,6 +48,8 @@ class HttpProbe:
             cause = f"stopped after {REDIRECTS_MAX} redirects"
         except aiohttp.ClientConnectorCertificateError as error:
             cause = f"tls: failed to verify certificate: {error.certificate_error}"
+        except aiohttp.ClientConnectorDNSError as error:
+            cause = f"dial tcp: lookup {error.host}: no such host"
         except aiohttp.ClientConnectorError as error:
             cause = f"dial tcp {error.host}:{error.port}: connect: {reason(error.os_error)}"
         except aiohttp.InvalidURL:
