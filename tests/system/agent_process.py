@@ -100,6 +100,7 @@ class AgentProcess:
     def __init__(self, directory: Path, *arguments: str, dev: bool = True) -> None:
         self.log_path = directory / "agent.log"
         self.arguments = ("-dev", *arguments) if dev else arguments
+        self.program = (sys.executable, "-m", "agent.main", "agent")
         self.ports: dict[str, int] = {}
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -116,8 +117,7 @@ class AgentProcess:
     def command(self) -> list[str]:
         """The whole command line of the agent."""
         ports = [f"-{name}-port={port}" for name, port in self.ports.items()]
-        program = [sys.executable, "-m", "agent.main", "agent"]
-        return [*program, *ports, "-grpc-port=-1", *self.arguments]
+        return [*self.program, *ports, "-grpc-port=-1", *self.arguments]
 
     def start(self) -> "AgentProcess":
         """Start on new ports and wait until the agent serves. Raises RuntimeError with its log."""
