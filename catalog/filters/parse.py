@@ -37,6 +37,7 @@ _ESCAPE: Final = re.compile(
 )
 _SIMPLE_ESCAPES: Final = dict(zip('abfnrtv\\"', '\a\b\f\n\r\t\v\\"', strict=True))
 _CODE_POINT_MAX: Final = 0x10FFFF
+_SURROGATES: Final = range(0xD800, 0xE000)
 
 _WordOperators: TypeAlias = tuple[tuple[tuple[str, ...], Operator], ...]
 
@@ -55,7 +56,10 @@ _IN_OPERATORS: Final[_WordOperators] = ((("in",), Operator.IN), (("not", "in"), 
 
 def parse(text: str) -> Expression:
     """The tree of an expression. Raises FilterError with position and reason, in Consul's words."""
-    size = len(text.encode("utf-8", "surrogatepass"))
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as fault:
+        raise FilterError("1:1 (0): invalid encoding") from fault
     if size > EXPRESSION_BYTES_MAX:
         message = f"Expression of {size} bytes exceeds the limit ({EXPRESSION_BYTES_MAX})"
         raise FilterError(message)
@@ -103,7 +107,7 @@ class _Parser:
         before = self.text[:at]
         line = before.count("\n") + 1
         column = at - (before.rfind("\n") + 1) + 1
-        return f"{line}:{column} ({len(before.encode('utf-8', 'surrogatepass'))})"
+        return f"{line}:{column} ({len(before.encode())})"
 
     def nothing_found(self) -> str:
         # The end of the text is named last, whatever the alphabet says.
@@ -326,7 +330,7 @@ def _unescape(content: str) -> str | None:
             character = _SIMPLE_ESCAPES[simple]
         else:
             code = int(octal, 8) if octal else int(byte or short or long, 16)
-            if code > _CODE_POINT_MAX:
+            if code > _CODE_POINT_MAX or code in _SURROGATES:
                 return None
             character = chr(code)
         parts += (content[at:backslash], character)

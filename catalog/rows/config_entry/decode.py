@@ -6,6 +6,7 @@ text is wanted and the reverse, one value where a list is wanted. Unknown names 
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from math import isfinite
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -22,6 +23,7 @@ NESTING_MAX: Final = 64
 
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE: Final = frozenset({"", "0", "f", "F", "FALSE", "false", "False"})
+_INT64_MAX: Final = 2**63 - 1
 _JSON_TYPES: Final[dict[type, str]] = {
     str: "string",
     bool: "bool",
@@ -166,10 +168,10 @@ class _Decoding:
     def integer(self, value: Any, path: str) -> int:
         match value:
             case bool() | int() | float():
-                return int(value)
+                return self.bounded(value, path)
             case str():
                 try:
-                    return int(value or "0", 0)
+                    return self.bounded(int(value or "0", 0), path)
                 except ValueError:
                     self.faults.append(
                         f"cannot parse '{path}' as int: "
@@ -179,18 +181,25 @@ class _Decoding:
                 self.wrong(path, "type 'int'", value)
         return 0
 
+    def bounded(self, value: float, path: str) -> int:
+        """The integer of a JSON number, if 64 bits hold it."""
+        if not abs(value) <= _INT64_MAX:
+            self.faults.append(f"cannot parse '{path}' as int: value out of range")
+            return 0
+        return int(value)
+
     def number(self, value: Any, path: str) -> float:
         match value:
             case bool() | int() | float():
-                return float(value)
+                return float(go_numbers(value))
             case str():
-                try:
-                    return float(value)
-                except ValueError:
-                    self.faults.append(
-                        f"cannot parse '{path}' as float: "
-                        f"strconv.ParseFloat: parsing {quoted(value)}: invalid syntax"
-                    )
+                number = _finite(value)
+                if number is not None:
+                    return number
+                self.faults.append(
+                    f"cannot parse '{path}' as float: "
+                    f"strconv.ParseFloat: parsing {quoted(value)}: invalid syntax"
+                )
             case _:
                 self.wrong(path, "type 'float32'", value)
         return 0.0
@@ -217,7 +226,7 @@ class _Decoding:
             case bool():
                 self.wrong(path, "type 'time.Duration'", value)
             case int() | float():
-                return int(value)
+                return self.bounded(value, path)
             case str():
                 try:
                     return parse_duration(value)
@@ -230,6 +239,15 @@ class _Decoding:
     def wrong(self, path: str, wanted: str, value: Any) -> None:
         got = _JSON_TYPES.get(type(value), "nil")
         self.faults.append(f"'{path}' expected {wanted}, got '{got}'")
+
+
+def _finite(text: str) -> float | None:
+    """The number of a text; None if it is none, or no finite one."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if isfinite(number) else None
 
 
 def _plain(hint: Any) -> Any:

@@ -10,6 +10,8 @@ META_COUNT_MAX: Final = 64
 """Pairs of metadata, as for nodes and services."""
 META_KEY_BYTES_MAX: Final = 128
 META_VALUE_BYTES_MAX: Final = 512
+EXACT_INTEGER_MAX: Final = 2**53
+"""The greatest integer up to which a float64 holds every one."""
 
 
 class Entry(Row, frozen=True, kw_only=True, tag_field="Kind"):
@@ -67,10 +69,15 @@ def validate_meta(meta: dict[str, str] | None) -> None:
 
 
 def go_numbers(value: Any) -> Any:
-    """JSON whose numbers are as Go writes them: ``1`` for ``1.0``."""
+    """JSON whose numbers are as Go writes them: ``1`` for ``1.0``.
+
+    What a float64 does not hold exactly stays, or becomes, a float: Go reads all numbers as such.
+    """
     match value:
-        case float() if value.is_integer():
+        case float() if value.is_integer() and abs(value) <= EXACT_INTEGER_MAX:
             return int(value)
+        case int() if abs(value) > EXACT_INTEGER_MAX:
+            return float(value)
         case list():
             return [go_numbers(item) for item in value]
         case dict():

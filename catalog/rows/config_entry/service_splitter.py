@@ -11,7 +11,9 @@ from catalog.rows.config_entry.service_router import HeaderModifiers
 from catalog.schema import Omit, Row
 
 SERVICE_SPLITTER: Final = "service-splitter"
-HUNDREDTHS_TOTAL: Final = 100 * 100
+WEIGHT_MAX: Final = 100
+"""The weight of a service that gets everything."""
+HUNDREDTHS_TOTAL: Final = 100 * WEIGHT_MAX
 """All weights together, in the unit in which they are compared."""
 
 
@@ -55,6 +57,9 @@ class ServiceSplitter(Entry, frozen=True, kw_only=True, tag=SERVICE_SPLITTER):
                 )
                 raise Invalid(message)
             seen.add(target)
+            if not 0 <= split.weight <= WEIGHT_MAX:
+                message = f"split weight must be between 0 and 100, not {split.weight:.6f}"
+                raise Invalid(message)
         total = sum(_hundredths(split.weight) for split in self.splits)
         if total != HUNDREDTHS_TOTAL:
             message = f"the sum of all split weights must be 100, not {total / 100:.6f}"
@@ -62,8 +67,8 @@ class ServiceSplitter(Entry, frozen=True, kw_only=True, tag=SERVICE_SPLITTER):
 
 
 def round_weight(weight: float) -> float:
-    """A weight with the two decimals that count."""
-    return _hundredths(weight) / 100
+    """A weight with the two decimals that count; one far outside the range stays as it is."""
+    return _hundredths(weight) / 100 if abs(weight) <= WEIGHT_MAX else weight
 
 
 def _hundredths(weight: float) -> int:

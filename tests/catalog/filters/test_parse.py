@@ -57,6 +57,8 @@ def test_expression_has_the_tree_of_the_grammar(text: str, expected: Expression)
         ('foo == "12x', '1:12 (11): rule "string": Unterminated string literal'),
         ("foo == `12x", '1:12 (11): rule "string": Unterminated string literal'),
         ('foo == "\\d"', '1:8 (7): rule "string": invalid syntax'),
+        ('foo == "\\ud800"', '1:8 (7): rule "string": invalid syntax'),
+        ("foo == \ud800", "1:1 (0): invalid encoding"),
         ("foo == 3x", '1:9 (8): rule "number": Invalid number literal'),
         ("foo[3] == abc", '1:5 (4): rule "index": Invalid index'),
         ('x in foo["abc"', '1:15 (14): rule "index": Unclosed index expression'),

@@ -12,6 +12,7 @@ from catalog.rows.config_entry import (
     ServiceIntentions,
     ServiceResolver,
     decode_entry,
+    entry_to_json,
 )
 from catalog.rows.service import MeshGateway
 
@@ -101,6 +102,18 @@ def test_body_that_is_nested_too_deeply_is_refused():
 
     with pytest.raises(BadRequest, match="nested deeper than 64 levels"):
         decode_entry({"Kind": "proxy-defaults", "Config": {"a": deep}})
+
+
+@pytest.mark.parametrize("port", [10**30, 1e308])
+def test_number_that_no_integer_holds_is_refused(port: float):
+    with pytest.raises(BadRequest, match=r"cannot parse 'Listeners\[0\]\.Port' as int"):
+        decode_entry({"Kind": "ingress-gateway", "Listeners": [{"Port": port}]})
+
+
+def test_free_form_numbers_are_those_of_a_float64():
+    entry = decode_entry({"Kind": "proxy-defaults", "Config": {"a": 1.0, "b": 10**30, "c": 1e308}})
+
+    assert entry_to_json(entry)["Config"] == {"a": 1, "b": 1e30, "c": 1e308}
 
 
 def test_indexes_of_a_body_are_ignored():

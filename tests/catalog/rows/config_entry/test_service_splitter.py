@@ -10,6 +10,10 @@ from catalog.rows.config_entry.service_splitter import round_weight
         ([], "no splits configured"),
         ([{"Weight": 60}], "the sum of all split weights must be 100, not 60.000000"),
         (
+            [{"Weight": -50}, {"Weight": 150, "Service": "a"}],
+            "split weight must be between 0 and 100, not -50.000000",
+        ),
+        (
             [{"Weight": 50}, {"Weight": 50, "Service": "x"}],
             'split destination occurs more than once: service="x", subset="", namespace=""',
         ),
