@@ -72,8 +72,7 @@ def _compile(expression: Expression, root: Field) -> Test:
         case Match():
             return _match(expression, root)
         case Not(operand):
-            test = _compile(operand, root)
-            return lambda row: not test(row)
+            return _negated(_compile(operand, root))
         case And(operands):
             tests = tuple(_compile(operand, root) for operand in operands)
             return lambda row: all(test(row) for test in tests)
@@ -92,9 +91,12 @@ def _match(match: Match, root: Field) -> Test:
     positive = _OPPOSITES.get(match.operator, match.operator)
     test = _test(positive, target, match)
     if positive is not match.operator:
-        affirmed = test
-        test = lambda value: not affirmed(value)  # noqa: E731 - one shape for all tests
+        test = _negated(test)
     return _reach(root, match.path, test, when_missing=match.operator not in _FALSE_WITHOUT_KEY)
+
+
+def _negated(test: Test) -> Test:
+    return lambda value: not test(value)
 
 
 def _reach(field: Field, path: tuple[str, ...], test: Test, *, when_missing: bool) -> Test:
