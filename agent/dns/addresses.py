@@ -1,10 +1,15 @@
 """IP addresses between their text and the bytes of A and AAAA records."""
 
 import ipaddress
+from functools import lru_cache
+from typing import Final
 
 from agent.dns.wire import ClientSubnet
 
+ADDRESSES_REMEMBERED_MAX: Final = 8192  # the rows of a large service are read again and again
 
+
+@lru_cache(ADDRESSES_REMEMBERED_MAX)
 def address_bytes(text: str) -> bytes | None:
     """The 4 or 16 bytes of an address's text ("[2001:db8::9]" too), None if it is none."""
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text

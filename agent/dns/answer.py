@@ -30,8 +30,8 @@ CHAIN_RECORDS_MAX: Final = 5  # extra records of a CNAME chain for clients witho
 TTL_S_MAX: Final = 2**31 - 1  # RFC 2181 section 8
 _META_PLAIN_PREFIX: Final = "rfc1035-"
 
-A_KINDS: Final = frozenset({wire.A, wire.SRV, wire.ANY, wire.NS, wire.TXT})
-AAAA_KINDS: Final = frozenset({wire.AAAA, wire.SRV, wire.ANY, wire.NS, wire.TXT})
+_A_KINDS: Final = frozenset({wire.A, wire.ANY, wire.TXT})  # TXT of a service: as Consul
+_AAAA_KINDS: Final = frozenset({wire.AAAA, wire.ANY, wire.TXT})
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -129,7 +129,9 @@ def node_reply(question: Question, node: Node, chase: Chase) -> Reply:
 
 
 def address_reply(question: Question, packed: bytes) -> Reply:
-    """The address that the name spells; the other family gets no data (cases: dn-04)."""
+    """The address that the name spells; the other family and other types get no data."""
+    if question.kind == wire.TXT:
+        return Reply()
     return Reply(shares=tuple(_address_shares(question, packed, question.settings.node_ttl_s)))
 
 
@@ -284,7 +286,7 @@ def _weight(instance: CheckServiceNode) -> int:
 
 
 def _address_shares(question: Question, packed: bytes, ttl_s: int) -> list[Share]:
-    kinds = A_KINDS if len(packed) == 4 else AAAA_KINDS
+    kinds = _A_KINDS if len(packed) == 4 else _AAAA_KINDS
     if question.kind not in kinds:
         return []
     return [Share(Record(question.name, ttl_s, Address(packed)))]

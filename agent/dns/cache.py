@@ -12,7 +12,7 @@ from agent.dns.directory import Cancel, Subscribe
 from agent.dns.packet import Packet
 
 ENTRIES_MAX: Final = 8192  # questions; a host asks for some hundreds, so a flood only evicts
-BYTES_MAX: Final = 32 * 1024 * 1024  # of encoded shares; bounds large services asked in many forms
+BYTES_MAX: Final = 32 * 1024 * 1024  # of memory; bounds large services asked in many forms
 
 
 class _Entry:

@@ -130,7 +130,7 @@ async def reverse(ask: Ask, door: Door) -> Reply | None:
     if owner is None:
         if ask.settings.recursors:
             return None
-        return Reply(rcode=wire.NXDOMAIN, recursion_available=False, watches=watches)
+        return Reply(rcode=wire.NXDOMAIN, watches=watches)
     of = names.node_name if owner.kind == "node" else names.service_name
     target = of(owner.name, owner.datacenter, ask.asked.domain)
     if target is None or ask.query.kind not in {wire.PTR, wire.ANY}:

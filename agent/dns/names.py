@@ -18,7 +18,7 @@ from agent.dns.wire import LABEL_BYTES_MAX, SRV, Name, fits
 
 _KEYWORDS: Final = frozenset({"service", "connect", "ingress", "node", "query", "addr"})
 _SERVER_NODE: Final = re.compile(r"[A-Za-z0-9-]+")
-_HOST: Final = re.compile(r"[A-Za-z0-9_*-]+(\.[A-Za-z0-9_*-]+)*\.?")
+_HOST: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 _HEX: Final = re.compile(r"[0-9a-f]{8}|[0-9a-f]{32}")
 
 

@@ -29,6 +29,8 @@ TCP_BYTES_MAX: Final = 65523  # as Consul: 65535 less a reserve
 UDP_ANSWERS_MAX: Final = 8  # without EDNS, whatever udp_answer_limit says; as Consul
 TCP_ANSWERS_MAX: Final = 4096  # as Consul
 TCP_SRV_ANSWERS_MAX: Final = 1024  # each brings glue; as Consul
+PACKET_BYTES: Final = 2000  # of objects around the bytes of a kept packet, as measured
+SHARE_BYTES: Final = 600  # the same for each share
 _POINTER: Final = 0xC000
 _POINTER_OFFSET_MAX: Final = 0x3FFF  # 14 bits; RFC 1035 section 4.1.4
 _TAIL_HEADER_BYTES: Final = 10  # type, class, TTL, length: from a record's owner to its content
@@ -101,7 +103,7 @@ class Packet:
             self._encode(reply, with_notes=False)
             self._drop_fixed()
         self._fixed = b"".join([*self._authority, *self._glue, self._opt])
-        self.size_bytes = self._whole_bytes()
+        self.size_bytes = self._whole_bytes() + PACKET_BYTES + SHARE_BYTES * count
         self._static: bytes | None = None
         self._ring: bytes | None = None
         self._at = self._left = 0

@@ -28,7 +28,10 @@ _log = structlog.get_logger("agent.dns")
 
 
 class DnsServer:
-    """The front door: ``start`` binds, ``reload`` swaps settings, ``close`` ends it."""
+    """The front door: ``start`` binds an address, ``reload`` swaps settings, ``close`` ends it.
+
+    Several addresses may be started; they share one cache.
+    """
 
     def __init__(
         self,
@@ -42,8 +45,8 @@ class DnsServer:
     ) -> None:
         self._responder = Responder(directory, settings, rng=rng, wall_s=wall_s, observe=observe)
         self._tasks = tasks
-        self._datagrams: asyncio.DatagramTransport | None = None
-        self._listener: asyncio.Server | None = None
+        self._datagrams: list[asyncio.DatagramTransport] = []
+        self._listeners: list[asyncio.Server] = []
         self._streams = StreamDoor(self._responder, tasks)
 
     @property
@@ -52,24 +55,23 @@ class DnsServer:
         return self._responder.counts
 
     @property
-    def address(self) -> tuple[str, int]:
-        """Where both transports listen."""
-        assert self._datagrams is not None
-        name = self._datagrams.get_extra_info("sockname")
-        return name[0], name[1]
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where both transports listen, in the order of ``start``."""
+        names = [transport.get_extra_info("sockname") for transport in self._datagrams]
+        return [(name[0], name[1]) for name in names]
 
     async def start(self, host: str, port: int) -> None:
-        """Listen on ``host``; port 0 takes any port that is free for both. Raises OSError."""
+        """Listen on ``host`` too; port 0 takes any port that is free for both. Raises OSError."""
         for attempt in range(BIND_ATTEMPTS_MAX):
             try:
                 await self._bind(host, port)
             except OSError:
-                await self.close()
                 if port != 0 or attempt == BIND_ATTEMPTS_MAX - 1:
                     raise
             else:
                 break
-        _log.info("dns listening", address=self.address[0], port=self.address[1])
+        address, bound_port = self.addresses[-1]
+        _log.info("dns listening", address=address, port=bound_port)
 
     def reload(self, settings: DnsSettings) -> None:
         """Answer by new settings from now on."""
@@ -77,23 +79,29 @@ class DnsServer:
 
     async def close(self) -> None:
         """Stop listening and close all connections; answers being made are not sent."""
-        if self._datagrams is not None:
-            self._datagrams.close()
-            self._datagrams = None
-        if self._listener is not None:
-            self._listener.close()
-            self._streams.close()
-            await self._listener.wait_closed()
-            self._listener = None
+        for transport in self._datagrams:
+            transport.close()
+        for listener in self._listeners:
+            listener.close()
+        self._streams.close()
+        for listener in self._listeners:
+            await listener.wait_closed()
+        self._datagrams.clear()
+        self._listeners.clear()
 
     async def _bind(self, host: str, port: int) -> None:
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(
             lambda: _Datagrams(self._responder, self._tasks), local_addr=(host, port)
         )
-        self._datagrams = transport
-        chosen = transport.get_extra_info("sockname")[1]
-        self._listener = await loop.create_server(self._streams.connection, host, chosen)
+        try:
+            chosen = transport.get_extra_info("sockname")[1]
+            listener = await loop.create_server(self._streams.connection, host, chosen)
+        except OSError:
+            transport.close()
+            raise
+        self._datagrams.append(transport)
+        self._listeners.append(listener)
 
 
 class _Datagrams(asyncio.DatagramProtocol):

@@ -110,7 +110,7 @@ class Client:
     def __init__(self, server: DnsServer, directory: FakeDirectory) -> None:
         self.server = server
         self.directory = directory
-        self.host, self.port = server.address
+        [(self.host, self.port)] = server.addresses
 
     async def ask(
         self, name: str, kind: str, *, tcp: bool = False, edns: int | None = None, **fields: Any

@@ -58,6 +58,7 @@ MATRIX = [
     ("web.service.dc1.dc.consul", "A", 0, AA_RD, ["@ 0 IN A 127.0.0.1"], [], []),
     ("7f000001.addr.dc1.consul", "A", 0, AA_RD, ["@ 0 IN A 127.0.0.1"], [], []),
     ("7f000001.addr.dc1.consul", "AAAA", 0, AA_RD, [], [SOA], []),  # dn-04: its own family only
+    ("7f000001.addr.dc1.consul", "TXT", 0, AA_RD, [], [SOA], []),
     ("zz.addr.consul", "A", 3, AA_RD, [], [SOA], []),  # dn-04: malformed
     ("0a00.addr.dc1.consul", "A", 3, AA_RD, [], [SOA], []),  # dn-04: malformed
     ("consul", "SOA", 0, AA_RD, [SOA], [NS], [A_DEVN]),

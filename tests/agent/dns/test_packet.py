@@ -169,6 +169,40 @@ def test_answer_that_never_fits_is_empty_with_tc() -> None:
     assert is_cut(message)
 
 
+def test_glue_and_authority_go_where_the_question_leaves_no_room() -> None:
+    name = (b"x" * 63, b"y" * 63, b"z" * 63, b"consul")
+    records = tuple(
+        Record(name, 0, wire.Alias(wire.NS, (str(n).encode(), b"w" * 60, *name[1:])))
+        for n in range(3)
+    )
+    asked = Query(id=1, name=name, kind=wire.NS)
+    settings = DnsSettings(disable_compression=True)
+    reply = Reply(authority=records, glue=records)
+
+    laid_out = Packet(asked, reply, room_for(asked, "udp", settings), settings, Random(1))
+
+    message = read(laid_out)
+    assert len(laid_out.render()) + 2 <= 512
+    assert message.additional == message.authority == []
+
+
+def test_addresses_that_do_not_fit_beside_the_longest_question_are_cut() -> None:
+    name = (b"x" * 63, b"y" * 63, b"z" * 63, b"w" * 50, b"consul")
+    shares = tuple(Share(Record(name, 0, Address(bytes((10, 0, 0, n))))) for n in range(3))
+    asked = Query(id=1, name=name, kind=wire.A)
+    settings = DnsSettings(disable_compression=True)
+
+    laid_out = Packet(
+        asked, Reply(shares=shares, shuffle=True), room_for(asked, "udp", settings), settings,
+        Random(1),
+    )  # fmt: skip
+
+    message = read(laid_out)
+    assert len(laid_out.render()) + 2 <= 512
+    assert message.answer == []
+    assert is_cut(message)
+
+
 def test_glue_of_two_ports_on_one_node_is_listed_once() -> None:
     [share] = services(1, notes=True)
     target = share.answer.rdata

@@ -84,12 +84,12 @@ async def test_junk_leaves_the_server_answering(client: Any) -> None:
     rng = Random(11)
     good = dns.message.make_query(WEB, "A").to_wire()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        sender.sendto(b"", client.server.address)
+        sender.sendto(b"", (client.host, client.port))
         for _ in range(200):
             packet = bytearray(good if rng.random() < 0.5 else rng.randbytes(rng.randrange(60)))
             if packet:
                 packet[rng.randrange(len(packet))] ^= rng.randrange(1, 256)
-            sender.sendto(packet, client.server.address)
+            sender.sendto(packet, (client.host, client.port))
             await asyncio.sleep(0)  # the kernel's buffer would drop a longer burst
 
     reply = await client.ask(WEB, "A")
@@ -142,12 +142,38 @@ async def test_answer_that_is_ready_after_close_is_not_sent(serve: Any, director
     asking.cancel()
 
 
+async def test_several_addresses_share_one_cache(client: Any) -> None:
+    await client.server.start("127.0.0.2", 0)
+    await client.ask(WEB, "A")
+    client.host, client.port = client.server.addresses[1]
+
+    await client.ask(WEB, "A")
+
+    assert client.server.counts.cached == 1
+
+
+async def test_port_that_only_tcp_has_taken_is_an_error_and_frees_udp(
+    client: Any, directory: Any
+) -> None:
+    blocker = await asyncio.start_server(lambda reader, writer: None, "127.0.0.3", 0)
+    port = blocker.sockets[0].getsockname()[1]
+
+    with pytest.raises(OSError, match="in use"):
+        await client.server.start("127.0.0.3", port)
+    blocker.close()
+    await blocker.wait_closed()
+    await asyncio.sleep(0)  # transports close in the loop's next turn
+
+    await client.server.start("127.0.0.3", port)
+    assert client.server.addresses[1:] == [("127.0.0.3", port)]
+
+
 async def test_taken_port_is_an_error(client: Any, directory: Any) -> None:
     tasks = Tasks()
     other = DnsServer(directory, DnsSettings(), tasks=tasks, rng=Random(1), wall_s=lambda: 1.0)
 
     with pytest.raises(OSError, match="in use"):
-        await other.start(*client.server.address)
+        await other.start(client.host, client.port)
 
 
 async def test_upstreams_answer_is_relayed_and_cut_to_what_the_client_takes(serve: Any) -> None:
@@ -216,7 +242,7 @@ def test_uvloop_serves_both_transports(directory: Any) -> None:
         tasks = Tasks()
         server = DnsServer(directory, DnsSettings(), tasks=tasks, rng=Random(1), wall_s=lambda: 1.0)
         await server.start("127.0.0.1", 0)
-        host, port = server.address
+        [(host, port)] = server.addresses
         query = dns.message.make_query(WEB, "A")
         for exchange in (dns.asyncquery.udp, dns.asyncquery.tcp):
             for _ in range(2):

@@ -223,3 +223,24 @@ async def test_client_that_never_reads_is_bounded_and_closed(
     sizes: list[int] = []
     await until(lambda: sizes.append(transport.get_write_buffer_size()) or not listening.door.open)
     assert max(sizes) < 4 * 1024 * 1024
+
+
+async def test_slow_reader_gets_everything_once_it_reads(
+    listening: Listening, directory: Any, until: Any
+) -> None:
+    for n in range(900):
+        node = directory.add_node(f"node-with-a-long-name-{n}", f"10.0.{n >> 8}.{n & 255}")
+        directory.add(node, "many", id=str(n), port=n)
+    await listening.start()
+    reader, writer = await listening.connect()
+    writer.transport.pause_reading()
+    writer.write(frame(1, "many.service.consul", "SRV") * 200)
+    await until(lambda: listening.door.open)
+    [transport] = listening.door.open
+    await until(lambda: transport.get_write_buffer_size() > 0)
+
+    writer.transport.resume_reading()
+
+    for _ in range(200):
+        length = int.from_bytes(await asyncio.wait_for(reader.readexactly(2), 5), "big")
+        await reader.readexactly(length)
