@@ -198,8 +198,13 @@ class LocalAgent:
         except NoTtl as fault:
             raise LocalFault(str(fault)) from None
         state = self._runner.ttl_state(check_id)
-        if state is not None:
+        if state is None:
+            return
+        try:
             self._files.write_ttl(state)
+        except OSError as error:
+            # The check counts now; only a restart would forget it.
+            _log.warning("ttl state not written", check=check_id, error=str(error))
 
     def set_service_maintenance(
         self, service_id: str, *, enable: bool, reason: str = "", token: str = ""

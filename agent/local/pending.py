@@ -4,6 +4,14 @@ Output-only changes of a check may be deferred: they become differences when the
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Gone(NamedTuple):
+    """What was deregistered: the ID of its service, and the token that may remove it."""
+
+    service_id: str
+    token: str = ""
 
 
 class Pending:
@@ -15,8 +23,8 @@ class Pending:
         self.node = True  # nothing is known of the catalog before the first full sync
         self.services: set[str] = set()
         self.checks: set[str] = set()
-        self.gone_services: set[str] = set()
-        self.gone_checks: dict[str, str] = {}  # check ID to the ID of its service
+        self.gone_services: dict[str, Gone] = {}
+        self.gone_checks: dict[str, Gone] = {}
         self.deferred: dict[str, float] = {}  # check ID to the time when its output is written
         self.on_change: Callable[[], None] = _nothing
 
@@ -34,7 +42,7 @@ class Pending:
 
     def add_service(self, service_id: str) -> None:
         """The service was registered or changed."""
-        self.gone_services.discard(service_id)
+        self.gone_services.pop(service_id, None)
         self.services.add(service_id)
         self.on_change()
 
@@ -51,17 +59,17 @@ class Pending:
             self.deferred[check_id] = until_s
             self.on_change()
 
-    def remove_service(self, service_id: str) -> None:
+    def remove_service(self, service_id: str, *, token: str = "") -> None:
         """The service was deregistered."""
         self.services.discard(service_id)
-        self.gone_services.add(service_id)
+        self.gone_services[service_id] = Gone(service_id, token)
         self.on_change()
 
-    def remove_check(self, check_id: str, service_id: str) -> None:
+    def remove_check(self, check_id: str, service_id: str, *, token: str = "") -> None:
         """The check was deregistered."""
         self.checks.discard(check_id)
         self.deferred.pop(check_id, None)
-        self.gone_checks[check_id] = service_id
+        self.gone_checks[check_id] = Gone(service_id, token)
         self.on_change()
 
     def release_due(self, now_s: float) -> None:

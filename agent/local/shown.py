@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from agent.local.state import content_hash
 from agent.local.validation import GATEWAYS
 from catalog.rows.check import HealthCheck
 from catalog.rows.service import (
@@ -68,13 +67,13 @@ class AgentProxy(Row, frozen=True, kw_only=True):
 
 
 class AgentConnect(Row, frozen=True, kw_only=True):
-    """Shown for native services only."""
+    """Whether the service speaks mutual TLS by itself."""
 
     native: Omit[bool] = False
 
 
 class AgentService(Row, frozen=True, kw_only=True):
-    """A service of this agent. Tags and metadata are never null."""
+    """A service of this agent, as filters see it. Tags and metadata are never null."""
 
     kind: Omit[str] = ""
     id: str = ""
@@ -89,16 +88,13 @@ class AgentService(Row, frozen=True, kw_only=True):
     create_index: Unfiltered[Omit[int]] = 0
     modify_index: Unfiltered[Omit[int]] = 0
     content_hash: Unfiltered[Omit[str]] = ""
-    proxy: Omit[AgentProxy | None] = None
-    connect: Omit[AgentConnect | None] = None
+    proxy: AgentProxy = AgentProxy()
+    connect: AgentConnect = AgentConnect()
     datacenter: Omit[str] = ""
 
 
-def agent_service(
-    service: NodeService, datacenter: str, *, with_hash: bool = False
-) -> AgentService:
-    """A service as the agent shows it."""
-    is_proxy = service.kind == KIND_CONNECT_PROXY or service.kind in GATEWAYS
+def agent_service(service: NodeService, datacenter: str) -> AgentService:
+    """A service as filters see it."""
     return AgentService(
         kind=service.kind,
         id=service.id,
@@ -110,11 +106,20 @@ def agent_service(
         tagged_addresses=service.tagged_addresses,
         weights=Weights(passing=max(1, service.weights.passing), warning=service.weights.warning),
         enable_tag_override=service.enable_tag_override,
-        content_hash=content_hash(service) if with_hash else "",
-        proxy=_proxy(service.proxy) if is_proxy else None,
-        connect=AgentConnect(native=True) if service.connect.native else None,
+        proxy=_proxy(service.proxy),
+        connect=AgentConnect(native=service.connect.native),
         datacenter=datacenter,
     )
+
+
+def agent_service_json(row: AgentService, *, content_hash: str = "") -> dict[str, Any]:
+    """A service as the agent shows it: the mesh parts only where they mean something."""
+    shown: dict[str, Any] = to_json(msgspec.structs.replace(row, content_hash=content_hash))
+    if row.kind != KIND_CONNECT_PROXY and row.kind not in GATEWAYS:
+        del shown["Proxy"]
+    if not row.connect.native:
+        del shown["Connect"]
+    return shown
 
 
 def _proxy(proxy: ConnectProxy) -> AgentProxy:

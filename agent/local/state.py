@@ -157,18 +157,19 @@ class LocalState:
 
     def remove_service(self, service_id: str) -> None:
         """Deregister a service with all its checks; nothing happens to an unknown one."""
-        if self._services.pop(service_id, None) is None:
+        entry = self._services.pop(service_id, None)
+        if entry is None:
             return
         for check in self.checks_of(service_id):
             self.remove_check(check.check_id)
-        self.pending.remove_service(service_id)
+        self.pending.remove_service(service_id, token=entry.token)
         self._tell(service_id)
 
     def remove_check(self, check_id: str) -> None:
         """Deregister a check; nothing happens to an unknown one."""
         entry = self._checks.pop(check_id, None)
         if entry is not None:
-            self.pending.remove_check(check_id, entry.check.service_id)
+            self.pending.remove_check(check_id, entry.check.service_id, token=entry.token)
             self._tell(entry.check.service_id)
 
     def _tell(self, service_id: str) -> None:

@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from agent.local.difference import same_check, same_node, same_service
+from agent.local.pending import Gone
 from agent.local.state import LocalService, LocalState
 from catalog.errors import Invalid, NotFound, PermissionDenied, TooLarge
 from catalog.rows.check import SERF_HEALTH, HealthCheck
@@ -27,6 +28,7 @@ from catalog.rows.service import NodeService
 
 FULL_SYNC_INTERVAL_S: Final = 60.0  # Consul's interval for up to SCALE_NODES nodes
 RETRY_INTERVAL_S: Final = 15.0  # Consul's pause after a failed full sync
+RETRY_FIRST_S: Final = 0.5  # an election takes a second or two; doubled up to the above
 SERVER_UP_STAGGER_S: Final = 3.0  # Consul's spread of full syncs when a server appears
 CATALOG_CHANGE_DELAY_S: Final = 2.0  # seconds are promised; our own writes come back as changes too
 SCALE_NODES: Final = 128  # from here on the interval grows, so that servers see a steady load
@@ -102,7 +104,7 @@ class LocalSync:
         self._timing = timing
         self._wake = asyncio.Event()
         self._full_due_s = 0.0
-        self._is_paused = False
+        self._failure_count = 0
         state.pending.on_change = self._wake.set
 
     def catalog_changed(self) -> None:
@@ -111,7 +113,7 @@ class LocalSync:
 
     def server_appeared(self) -> None:
         """A server joined: it may hold an older catalog, or end a failure."""
-        self._is_paused = False
+        self._failure_count = 0
         self._bring_forward(self._state.rng.random() * SERVER_UP_STAGGER_S)
 
     def node_changed(self) -> None:
@@ -120,7 +122,7 @@ class LocalSync:
         self._wake.set()
 
     def _bring_forward(self, delay_s: float) -> None:
-        if not self._is_paused:
+        if not self._failure_count:
             self._full_due_s = min(self._full_due_s, self._now_s() + delay_s)
             self._wake.set()
 
@@ -139,12 +141,10 @@ class LocalSync:
                     await self.sync_changes()
             except Exception as error:  # noqa: BLE001 - whatever the servers do, the loop survives
                 _log.warning("sync with the catalog failed", error=str(error) or repr(error))
-                self._is_paused = True
-                self._full_due_s = self._now_s() + self._timing.retry_s * (
-                    1 + self._state.rng.random()
-                )
+                self._full_due_s = self._now_s() + self._retry_s()
+                self._failure_count += 1
             else:
-                self._is_paused = False
+                self._failure_count = 0
                 if is_full:
                     self._full_due_s = self._now_s() + self._next_full_s()
 
@@ -159,11 +159,16 @@ class LocalSync:
     def _due_s(self) -> float:
         """When the next sync is to run. While servers fail, changes wait for the retry."""
         pending = self._state.pending
-        if self._is_paused:
+        if self._failure_count:
             return self._full_due_s
         if not pending.is_empty:
             return self._now_s()
         return min(self._full_due_s, pending.next_due_s or self._full_due_s)
+
+    def _retry_s(self) -> float:
+        doublings = min(self._failure_count, 10)  # far beyond the longest pause
+        pause_s = min(self._timing.retry_s, RETRY_FIRST_S * (1 << doublings))
+        return pause_s * (1 + self._state.rng.random())
 
     def _next_full_s(self) -> float:
         interval_s = self._timing.interval_s * scale_factor(self._cluster_size())
@@ -197,35 +202,41 @@ class LocalSync:
             _log.info("synced node")
 
     async def _deregister_service(self, service_id: str) -> None:
-        pending = self._state.pending
-        await self._deregister("service", service_id)
-        if service_id not in self._state.services:
-            pending.gone_services.discard(service_id)
-            # They went with their service.
-            for check_id in [key for key, of in pending.gone_checks.items() if of == service_id]:
-                del pending.gone_checks[check_id]
+        gone = self._state.pending.gone_services
+        row = gone.get(service_id)
+        if row is None:
+            return
+        await self._deregister(row, service_id=service_id)
+        if gone.get(service_id) is row:
+            del gone[service_id]
+            # Its checks went with it.
+            checks = self._state.pending.gone_checks
+            for check_id in [
+                key for key, check in checks.items() if check.service_id == service_id
+            ]:
+                del checks[check_id]
 
     async def _deregister_check(self, check_id: str) -> None:
-        pending = self._state.pending
-        if check_id not in pending.gone_checks:
+        gone = self._state.pending.gone_checks
+        row = gone.get(check_id)
+        if row is None:
             return
-        await self._deregister("check", check_id)
-        if check_id not in self._state.checks:
-            pending.gone_checks.pop(check_id, None)
+        await self._deregister(row, check_id=check_id)
+        if gone.get(check_id) is row:
+            del gone[check_id]
 
-    async def _deregister(self, kind: str, row_id: str) -> None:
-        node = self._node().node
+    async def _deregister(self, row: Gone, *, service_id: str = "", check_id: str = "") -> None:
+        log = _log.bind(service=row.service_id, check=check_id)
         try:
-            if kind == "service":
-                await self._catalog.deregister(node, service_id=row_id)
-            else:
-                await self._catalog.deregister(node, check_id=row_id)
+            await self._catalog.deregister(
+                self._node().node, service_id=service_id, check_id=check_id, token=row.token
+            )
         except NotFound:
             pass  # what was wanted
         except _REFUSALS as error:
-            _log.warning("deregistration refused", kind=kind, id=row_id, error=str(error))
+            log.warning("deregistration refused", error=str(error))
         else:
-            _log.info("deregistered", kind=kind, id=row_id)
+            log.info("deregistered")
 
     async def _register_service(self, service_id: str) -> None:
         pending, state = self._state.pending, self._state
@@ -317,7 +328,11 @@ def find_differences(state: LocalState, node: Node, rows: CatalogRows) -> None:
     pending.node = rows.node is None or not same_node(node, rows.node)
 
     theirs = {service.id: service for service in rows.services}
-    pending.gone_services = set(theirs) - set(state.services) - {CONSUL_SERVICE_ID}
+    pending.gone_services = {
+        service_id: pending.gone_services.get(service_id, Gone(service_id))
+        for service_id in theirs
+        if service_id not in state.services and service_id != CONSUL_SERVICE_ID
+    }
     pending.services = set()
     for service_id, entry in state.services.items():
         copy = theirs.get(service_id)
@@ -330,7 +345,7 @@ def find_differences(state: LocalState, node: Node, rows: CatalogRows) -> None:
 
     their_checks = {check.check_id: check for check in rows.checks}
     pending.gone_checks = {
-        check_id: check.service_id
+        check_id: pending.gone_checks.get(check_id, Gone(check.service_id))
         for check_id, check in their_checks.items()
         if check_id not in state.checks and check_id != SERF_HEALTH
     }

@@ -11,13 +11,12 @@ from agent.http.call import Answer, Call, HttpError
 from agent.http.params import boolean, read_options, token_of
 from agent.local.body import read_service
 from agent.local.errors import LocalFault
-from agent.local.shown import AgentService, agent_service, client_check_json
+from agent.local.shown import AgentService, agent_service, agent_service_json, client_check_json
 from agent.local.state import content_hash
 from catalog.duration import SECOND
 from catalog.filters import FilterError, compile_filter
 from catalog.rows.check import CRITICAL, PASSING, WARNING, aggregate_status
 from catalog.rows.service import NodeService
-from catalog.shape import to_json
 
 WAIT_DEFAULT_S: Final = 600.0  # Consul's longest wait, and its default
 _JITTER: Final = 16  # a wait grows by up to a sixteenth, so that watchers spread out
@@ -56,7 +55,11 @@ async def services(call: Call) -> Answer:
         service_id: agent_service(entry.service, call.datacenter)
         for service_id, entry in sorted(call.local.services().items())
     }
-    return Answer(json=to_json({key: row for key, row in shown.items() if passes(row)}))
+    return Answer(
+        json={
+            service_id: agent_service_json(row) for service_id, row in shown.items() if passes(row)
+        }
+    )
 
 
 async def service(call: Call) -> Answer:
@@ -70,9 +73,10 @@ async def service(call: Call) -> Answer:
     entry = call.local.service(service_id)
     if entry is None:
         raise HttpError(404, f"unknown service ID: {service_id}")
+    row, found_hash = agent_service(entry.service, call.datacenter), content_hash(entry.service)
     return Answer(
-        json=to_json(agent_service(entry.service, call.datacenter, with_hash=True)),
-        headers={"X-Consul-ContentHash": content_hash(entry.service)},
+        json=agent_service_json(row, content_hash=found_hash),
+        headers={"X-Consul-ContentHash": found_hash},
     )
 
 
@@ -144,7 +148,7 @@ def _health(call: Call, row: NodeService) -> dict[str, Any]:
     checks = call.local.health_checks(row.id)
     return {
         "AggregatedStatus": aggregate_status(tuple(checks)),
-        "Service": to_json(agent_service(row, call.datacenter)),
+        "Service": agent_service_json(agent_service(row, call.datacenter)),
         "Checks": [client_check_json(check) for check in checks],
     }
 

@@ -136,6 +136,7 @@ class FakeCatalog:
             SERF_HEALTH: HealthCheck(node="n1", check_id=SERF_HEALTH, status="passing")
         }
         self.writes: list[str] = []
+        self.tokens: list[str] = []
         self.failure: Exception | None = None
         self.denied: set[str] = set()
 
@@ -157,6 +158,7 @@ class FakeCatalog:
         self, node: str, *, service_id: str = "", check_id: str = "", token: str = ""
     ) -> None:
         self._say(f"deregister {service_id}{check_id}")
+        self.tokens.append(token)
         assert node == "n1"
         if service_id:
             self.services.pop(service_id, None)

@@ -22,7 +22,7 @@ def test_what_comes_back_is_no_longer_gone():
     pending.add_service("a")
     pending.add_check("c")
 
-    assert (set(), {}) == (pending.gone_services, pending.gone_checks)
+    assert (pending.gone_services, pending.gone_checks) == ({}, {})
     assert ({"a"}, {"c"}) == (pending.services, pending.checks)
 
 

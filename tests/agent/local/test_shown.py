@@ -1,15 +1,14 @@
 """How the agent shows registrations. Shapes recorded from Consul 1.9.8."""
 
 from agent.local.registration import plan_service
-from agent.local.shown import agent_service, check_json, client_check_json
+from agent.local.shown import agent_service, agent_service_json, check_json, client_check_json
 from catalog.rows.check import HealthCheck
 from catalog.rows.service import NodeService, ServiceConnect, Weights
-from catalog.shape import to_json
 from tests.agent.local.fakes import service
 
 
 def test_a_plain_service_has_no_null_and_no_proxy():
-    shown = to_json(agent_service(NodeService(id="a", service="a", port=4), "dc1"))
+    shown = agent_service_json(agent_service(NodeService(id="a", service="a", port=4), "dc1"))
 
     assert shown == {
         "ID": "a",
@@ -25,9 +24,9 @@ def test_a_plain_service_has_no_null_and_no_proxy():
 
 
 def test_a_hash_is_shown_where_asked_for():
-    shown = to_json(agent_service(NodeService(id="a", service="a"), "dc1", with_hash=True))
+    row = agent_service(NodeService(id="a", service="a"), "dc1")
 
-    assert len(shown["ContentHash"]) == 16
+    assert agent_service_json(row, content_hash="ab")["ContentHash"] == "ab"
 
 
 def test_a_weight_below_one_is_shown_as_one():
@@ -39,7 +38,7 @@ def test_a_weight_below_one_is_shown_as_one():
 def test_a_native_service_says_so():
     row = NodeService(id="a", service="a", connect=ServiceConnect(native=True))
 
-    assert to_json(agent_service(row, "dc1"))["Connect"] == {"Native": True}
+    assert agent_service_json(agent_service(row, "dc1"))["Connect"] == {"Native": True}
 
 
 def test_a_proxy_hides_what_is_empty_in_upstreams_but_tells_of_paths():
@@ -51,7 +50,7 @@ def test_a_proxy_hides_what_is_empty_in_upstreams_but_tells_of_paths():
     )
     (planned,) = plan_service(service(body), "n1", lambda _id: 1)
 
-    assert to_json(agent_service(planned.service, "dc1"))["Proxy"] == {
+    assert agent_service_json(agent_service(planned.service, "dc1"))["Proxy"] == {
         "DestinationServiceName": "web",
         "Config": {"foo": "bar"},
         "Upstreams": [

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from agent.checks.definition import CheckType
+from agent.local.pending import Gone
 from agent.local.state import LocalCheck, LocalService, LocalState, content_hash
 from catalog.rows.check import HealthCheck
 from catalog.rows.service import NodeService
@@ -129,7 +130,8 @@ def test_a_service_takes_its_checks_along(state):
     state.remove_check("c")
 
     assert (dict(state.services), dict(state.checks)) == ({}, {})
-    assert ({"a"}, {"c": "a"}) == (state.pending.gone_services, state.pending.gone_checks)
+    assert state.pending.gone_services == {"a": Gone("a")}
+    assert state.pending.gone_checks == {"c": Gone("a")}
 
 
 def test_adopted_tags_are_no_difference(state):

@@ -137,6 +137,18 @@ async def test_a_deferred_output_is_not_written_by_a_full_sync_but_when_due():
     assert catalog.checks["c"].output == "new"
 
 
+async def test_what_is_deregistered_goes_with_the_token_that_it_came_with():
+    local, catalog = make_local(), FakeCatalog()
+    local.register('{"Name":"a"}', token="t")
+    sync = make_sync(local, catalog)
+    await sync.sync_full()
+    local.agent.deregister_service("a")
+
+    await sync.sync_full()
+
+    assert catalog.tokens == ["t"]
+
+
 @pytest.mark.parametrize("refusal", [Invalid("bad"), NotFound("none")])
 async def test_what_is_refused_waits_for_the_next_full_sync(refusal):
     local, catalog = make_local(), FakeCatalog()
