@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlencode
 
 import msgspec
 
@@ -75,6 +75,11 @@ class Query:
     def has(self, name: str) -> bool:
         """Whether the parameter is there, with or without a value."""
         return name in self._pairs
+
+    def encoded(self) -> str:
+        """All parameters, sorted by name, as a URL carries them."""
+        pairs = [(name, value) for name in sorted(self._pairs) for value in self._pairs[name]]
+        return urlencode(pairs)
 
     def all(self, name: str) -> list[str]:
         """Every value of a repeatable parameter, in order."""

@@ -127,8 +127,13 @@ class Front:
     async def _read(self, route: Route, action: Read, call: Call) -> Answer:
         request = action.build(call)
         reply = await self.router.call(request)
-        answer = action.show(call, reply)
         headers = self.read_headers(route, request, reply)
+        try:
+            answer = action.show(call, reply)
+        except HttpError as error:
+            # Clients wait for what does not exist yet: a refusal has an index too.
+            error.headers.update(headers)
+            raise
         if route.cacheable and call.query.has("cached") and self.settings.use_cache:
             headers |= self.seen.headers(request, call.headers.get("Cache-Control", ""))
         return _with_headers(answer, headers)
@@ -164,12 +169,12 @@ class Front:
             said = INTERNAL_ERROR
         headers = error.headers if isinstance(error, HttpError) else {}
         route = found.methods.get(call.method) if found else None
-        if said.status >= 500 and route is not None and isinstance(route.action, Read):
+        if route is not None and isinstance(route.action, Read):
             headers = {
-                **headers,
                 "X-Consul-Index": "1",
                 "X-Consul-KnownLeader": "false",
                 "X-Consul-LastContact": "0",
+                **headers,
             }
         return Answer(status=said.status, text=said.text, headers=headers)
 

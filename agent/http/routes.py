@@ -16,8 +16,10 @@ from agent.http.handlers import (
     coordinate,
     event,
     health,
+    internal,
     kv,
     operator,
+    query,
     session,
     snapshot,
     status,
@@ -178,7 +180,7 @@ _CATALOG: Final = (
     Route(
         "GET",
         "/v1/catalog/gateway-services/{gateway}",
-        Read(catalog.gateway_services, as_json),
+        Read(catalog.gateway_services, catalog.show_gateway_services),
         "Services of a gateway",
         _READ,
         effective=True,
@@ -348,6 +350,62 @@ _CONFIG: Final = (
     ),
 )
 
+_QUERY: Final = (
+    Route(
+        "GET",
+        "/v1/query",
+        Read(query.list_all, as_json),
+        "All prepared queries",
+        _READ,
+        effective=True,
+    ),
+    Route("POST", "/v1/query", Write(query.create, query.show_id), "Create a query", _WRITE),
+    Route(
+        "GET",
+        "/v1/query/{id}/execute",
+        Read(query.execute, query.show_outcome),
+        "Run a query",
+        (*_READ, "near", "limit", "connect", "cached"),
+        effective=True,
+        cacheable=True,
+    ),
+    Route(
+        "GET",
+        "/v1/query/{id}/explain",
+        Read(query.explain, query.show_explained),
+        "The query that a name finds",
+        _READ,
+        effective=True,
+    ),
+    Route("GET", "/v1/query/{id}", Read(query.get, as_json), "One", _READ, effective=True),
+    Route("PUT", "/v1/query/{id}", Write(query.put, as_empty), "Replace a query", _WRITE),
+    Route("DELETE", "/v1/query/{id}", Write(query.remove, as_empty), "Remove one", _WRITE),
+)
+
+_INTERNAL: Final = (
+    Route(
+        "GET",
+        "/v1/internal/ui/nodes",
+        Read(internal.nodes, as_json),
+        "Nodes with all that is on them",
+        (*_READ, "filter"),
+    ),
+    Route(
+        "GET",
+        "/v1/internal/ui/node/{node}",
+        Read(internal.node, internal.show_node),
+        "A node with all that is on it",
+        _READ,
+    ),
+    Route(
+        "GET",
+        "/v1/internal/ui/services",
+        Read(internal.services, internal.show_services),
+        "Services, summed up",
+        (*_READ, "filter"),
+    ),
+)
+
 _OPERATOR: Final = (
     _local(
         "GET",
@@ -440,6 +498,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     *_EVENT,
     *_COORDINATE,
     *_CONFIG,
+    *_QUERY,
+    *_INTERNAL,
     *_OPERATOR,
     *_SNAPSHOT,
     *_ACL,

@@ -19,6 +19,9 @@ RING_MAX: Final = 256  # events remembered, as Consul does
 EVENT_BYTES_MAX: Final = 512  # of an encoded event: one gossip packet carries several
 PROTOCOL_VERSION: Final = 1
 
+_OPTIONS: Final = re2.Options()
+_OPTIONS.log_errors = False  # a caller's fault is told to the caller, not to stderr
+
 
 class UserEvent(Row, frozen=True, kw_only=True):
     """An event; ``payload`` is opaque. Filters are regular expressions, empty for all."""
@@ -41,7 +44,7 @@ def check(event: UserEvent) -> None:
         ("tag", event.tag_filter),
     ):
         try:
-            re2.compile(pattern)
+            re2.compile(pattern, _OPTIONS)
         except re2.error as error:
             raise Invalid(f"Invalid {what} filter: {error}") from None
     if event.tag_filter and not event.service_filter:

@@ -24,4 +24,4 @@ def sort_near(read: Read, near: str, rows: list[T], node_of: Callable[[T], str])
         found = read.store.find(COORDINATES, "node", node_of(row).lower())
         return found[0].coord if found else None
 
-    return sort_by_distance(origin[0].coord, rows, coordinate)
+    return sort_by_distance(rows, origin[0].coord, coordinate)

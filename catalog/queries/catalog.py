@@ -38,11 +38,12 @@ def depend_on_service(read: Read, name: str, tables: Iterable[str]) -> None:
 
 def depend_on_connect(read: Read, name: str, found: Iterable[ServiceInstance]) -> None:
     """Set the read's index for a list of what serves a service with mutual TLS."""
-    for instance in found:
-        read.depend(service_index(instance.service.service))
-    read.depend(
-        service_index(name), kind_index(KIND_CONNECT_PROXY), kind_index(KIND_TERMINATING_GATEWAY)
-    )
+    servers = dict.fromkeys(service_index(instance.service.service) for instance in found)
+    servers[service_index(name)] = None
+    read.depend(*servers, kind_index(KIND_CONNECT_PROXY), kind_index(KIND_TERMINATING_GATEWAY))
+    if not read.store.has(SERVICES, "service", name.lower()):
+        # The last native instance takes the service's own index with it.
+        read.depend(LAST_EXTINCTION)
     if not read.index:
         read.at(read.store.last_index("nodes", "services", LAST_EXTINCTION))
 

@@ -6,6 +6,7 @@ The links come from the gateways' config entries; a wildcard stands for every se
 from collections.abc import Iterable, Mapping
 
 from catalog.queries import health
+from catalog.queries.catalog import depend_on_service
 from catalog.read import Read
 from catalog.rows.check import CheckServiceNode
 from catalog.rows.config_entry import (
@@ -17,6 +18,7 @@ from catalog.rows.config_entry import (
 from catalog.rows.service import GatewayService, NodeService, ServiceInstance
 from catalog.store import Store
 from catalog.tables import CONFIG_ENTRIES, SERVICES
+from catalog.writes.catalog import kind_index
 
 WILDCARD = "*"
 
@@ -100,7 +102,9 @@ def terminating_instances(read: Read, service: str) -> list[ServiceInstance]:
 
 
 def _gateways(read: Read, service: str, kind: str) -> list[ServiceInstance]:
-    read.depend("config-entries", f"service_kind.{kind}")
+    read.depend("config-entries", kind_index(kind))
+    # A wildcard stands for the service only while it has instances.
+    depend_on_service(read, service, ())
     found: dict[str, None] = {}
     for link in links(read.store):
         if link.gateway_kind == kind and link.service.lower() == service.lower():

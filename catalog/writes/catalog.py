@@ -5,13 +5,11 @@ moves with each of its instances, their checks, and the node-level checks of the
 Source: Consul API, /v1/catalog/register and /deregister.
 """
 
-from typing import Any
-
 from msgspec.structs import replace
 
 from catalog.commands import Deregister, Register
 from catalog.errors import Conflict, Invalid
-from catalog.rows.check import CRITICAL, PASSING, SERF_HEALTH, HealthCheck
+from catalog.rows.check import CRITICAL, SERF_HEALTH, HealthCheck
 from catalog.rows.node import Node
 from catalog.rows.service import NodeService, ServiceInstance
 from catalog.tables import CHECKS, COORDINATES, NODES, SERVICES, SESSIONS
@@ -33,12 +31,9 @@ def kind_index(kind: str) -> str:
 
 def register(tx: Tx, command: Register) -> bool:
     """Store a node, then its service, then its checks."""
-    node = command.node
-    existing = tx.store.get(NODES, node.node.lower())
-    if existing is None or not command.skip_node_update:
-        node = put_node(tx, node)
-    else:
-        node = existing
+    existing = tx.store.get(NODES, command.node.node.lower())
+    kept = existing if command.skip_node_update else None
+    node = kept or put_node(tx, command.node)
     if command.service is not None:
         put_service(tx, node.node, command.service)
     for check in command.checks:
@@ -62,9 +57,12 @@ def put_node(tx: Tx, node: Node) -> Node:
     """Store a node. The same id under a new name renames it, keeping all that is on it."""
     before = tx.store.get(NODES, node.node.lower())
     if node.id:
-        _refuse_taken_name(tx, node, before)
         known = tx.store.find(NODES, "id", node.id)
-        if known and known[0].node.lower() != node.node.lower():
+        renamed = bool(known) and known[0].node.lower() != node.node.lower()
+        # Whoever registered a node without an id may give it one, but not another node's.
+        if before is not None and before.id != node.id and (before.id or renamed):
+            _refuse_living(tx, node, before)
+        if renamed:
             before = _rename(tx, known[0], node)
     elif before is not None and before.id:
         # A registration that names no id says nothing about it.
@@ -83,20 +81,14 @@ def put_node(tx: Tx, node: Node) -> Node:
     return row
 
 
-def _refuse_taken_name(tx: Tx, node: Node, before: Node | None) -> None:
-    if before is None or not before.id or before.id == node.id:
-        return
-    alive = tx.store.get(CHECKS, (before.node.lower(), SERF_HEALTH))
-    if alive is not None and alive.status == PASSING:
+def _refuse_living(tx: Tx, node: Node, holder: Node) -> None:
+    alive = tx.store.get(CHECKS, (holder.node.lower(), SERF_HEALTH))
+    if alive is not None and alive.status != CRITICAL:
         raise Conflict(
-            f"failed inserting node: Error while renaming Node ID: {_quote(node.id)} "
-            f"({node.address}): Node name {node.node} is reserved by node {before.id} "
-            f"with name {before.node} ({before.address})"
+            f'failed inserting node: Error while renaming Node ID: "{node.id}" '
+            f"({node.address}): Node name {node.node} is reserved by node {holder.id} "
+            f"with name {holder.node} ({holder.address})"
         )
-
-
-def _quote(text: str) -> str:
-    return f'"{text}"'
 
 
 def _rename(tx: Tx, old: Node, new: Node) -> Node:
@@ -119,6 +111,7 @@ def _rename(tx: Tx, old: Node, new: Node) -> Node:
         tx.changed("sessions")
     for coordinate in tx.store.find(COORDINATES, "node", key):
         tx.store.delete(COORDINATES, (key, coordinate.segment))
+        tx.store.put(COORDINATES, replace(coordinate, node=new.node, modify_index=tx.index))
         tx.changed("coordinates")
     return old
 
@@ -171,6 +164,8 @@ def put_service(tx: Tx, node_name: str, service: NodeService) -> NodeService:
             # The instance changes its service: the old one loses it.
             tx.store.delete(SERVICES, (node_name.lower(), service.id))
             _forget_service(tx, before.service)
+        elif before.service.kind != service.kind:
+            tx.changed(kind_index(before.service.kind))
     row = replace(row, create_index=row.create_index if before else tx.index, modify_index=tx.index)
     tx.store.put(SERVICES, ServiceInstance(node=node_name, service=row))
     tx.changed("services")
@@ -211,7 +206,6 @@ def put_check(tx: Tx, check: HealthCheck) -> HealthCheck:
         raise Invalid("Missing node registration")
     before = tx.store.get(CHECKS, (key, check.check_id))
     row = replace(check, node=node.node, status=check.status or CRITICAL)
-    instance: Any = None
     if check.service_id:
         instance = tx.store.get(SERVICES, (key, check.service_id))
         if instance is None:
@@ -231,11 +225,20 @@ def put_check(tx: Tx, check: HealthCheck) -> HealthCheck:
     row = replace(row, modify_index=tx.index)
     tx.store.put(CHECKS, row)
     tx.changed("checks")
+    _touch_checked(tx, row)
+    if before is not None and before.service_id != row.service_id:
+        _touch_checked(tx, before)
+    return row
+
+
+def _touch_checked(tx: Tx, check: HealthCheck) -> None:
+    """Move the indexes of the services that a check bears on."""
+    if not check.service_id:
+        touch_services_of_node(tx, check.node)
+        return
+    instance = tx.store.get(SERVICES, (check.node.lower(), check.service_id))
     if instance is not None:
         _touch(tx, instance.service)
-    else:
-        touch_services_of_node(tx, node.node)
-    return row
 
 
 def delete_check(tx: Tx, node_name: str, check_id: str) -> None:
@@ -245,12 +248,7 @@ def delete_check(tx: Tx, node_name: str, check_id: str) -> None:
     if check is None:
         return
     tx.changed("checks")
-    if check.service_id:
-        instance = tx.store.get(SERVICES, (key, check.service_id))
-        if instance is not None:
-            _touch(tx, instance.service)
-    else:
-        touch_services_of_node(tx, key)
+    _touch_checked(tx, check)
     sessions.end_for_check(tx, key, check_id)
 
 

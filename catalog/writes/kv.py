@@ -88,10 +88,8 @@ def lock(tx: Tx, operation: KvOperation) -> bool:
 
 def unlock(tx: Tx, operation: KvOperation) -> bool:
     """Write and give the lock back; False unless the session holds it."""
-    if not operation.session:
-        raise Invalid("missing session")
     before = tx.store.get(KV, operation.key)
-    if before is None or before.session != operation.session:
+    if not operation.session or before is None or before.session != operation.session:
         return False
     _write(
         tx,

@@ -17,8 +17,7 @@ def put(tx: Tx, command: QueryPut) -> str:
     before = tx.store.get(QUERIES, query.id)
     if before is None and not command.create:
         raise Conflict(f"Cannot modify non-existent prepared query: '{query.id}'")
-    if query.name:
-        _refuse_taken_name(tx, query)
+    _refuse_taken_name(tx, query)
     if query.session and tx.store.get(SESSIONS, query.session) is None:
         raise Invalid(f'invalid session "{query.session}"')
     created = before.create_index if before else tx.index
@@ -28,6 +27,11 @@ def put(tx: Tx, command: QueryPut) -> str:
 
 
 def _refuse_taken_name(tx: Tx, query: PreparedQuery) -> None:
+    if not query.name:
+        others = tx.store.find(QUERIES, "template", "") if query.template.type else []
+        if any(other.id != query.id for other in others):
+            raise Conflict("a query template with an empty name already exists")
+        return
     for other in tx.store.find(QUERIES, "name", query.name.lower()):
         if other.id != query.id:
             raise Conflict(f"name '{query.name}' aliases an existing query name")

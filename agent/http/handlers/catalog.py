@@ -146,3 +146,20 @@ def show_node_services(_call: Call, reply: Reply) -> Answer:
 def gateway_services(call: Call) -> GatewayServices:
     """The services of a gateway."""
     return GatewayServices(gateway=required(call, "gateway", "gateway name"), **read_options(call))
+
+
+def show_gateway_services(_call: Call, reply: Reply) -> Answer:
+    """The links, names in objects as Consul shows them; ``null`` when there are none."""
+    links = [
+        {
+            "Gateway": {"Name": link.gateway},
+            "Service": {"Name": link.service},
+            **{
+                name: value
+                for name, value in to_json(link).items()
+                if name not in {"Gateway", "Service"}
+            },
+        }
+        for link in reply.value
+    ]
+    return Answer(json=links or None)

@@ -5,8 +5,8 @@ from agent.http.decode import DecodeFault, parse_json
 from agent.http.params import cas_index, read_options, write_options
 from agent.rpc.endpoints.config_entry import ConfigApply, ConfigDelete, ConfigGet, ConfigList
 from agent.rpc.request import ReadRequest, Reply
-from catalog.errors import BadRequest
-from catalog.rows.config_entry import check_kind, decode_entry, entry_to_json
+from catalog.errors import BadRequest, Invalid
+from catalog.rows.config_entry import KINDS, decode_entry, entry_to_json
 
 
 def apply(call: Call) -> ConfigApply:
@@ -24,7 +24,9 @@ def get(call: Call) -> ReadRequest:
     """One entry, or all of a kind."""
     kind, _, name = call.path["path"].partition("/")
     options = read_options(call)
-    check_kind(kind)
+    if kind not in {"", *KINDS}:
+        # Consul answers 400 to writes of an unknown kind, and 500 to reads.
+        raise Invalid(f"invalid config entry kind: {kind}")
     if not name:
         return ConfigList(kind=kind, **options)
     return ConfigGet(kind=kind, name=name, **options)

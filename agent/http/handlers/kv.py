@@ -87,7 +87,7 @@ def too_large(body_bytes: int, bytes_max: int, setting: str) -> str:
 
 def _refuse_conflict(call: Call, names: tuple[str, ...]) -> None:
     if sum(call.query.has(name) for name in names) > 1:
-        raise HttpError(400, f"Conflicting flags: {call.query.raw}")
+        raise HttpError(400, f"Conflicting flags: {call.query.encoded()}")
 
 
 def delete(call: Call) -> KvApply:

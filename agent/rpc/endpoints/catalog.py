@@ -14,7 +14,7 @@ from catalog.commands import Command
 from catalog.errors import CatalogError, Invalid
 from catalog.queries import catalog, gateway
 from catalog.read import Read
-from catalog.rows.check import CRITICAL, HealthCheck
+from catalog.rows.check import CRITICAL, CheckDefinition, HealthCheck
 from catalog.rows.node import Node
 from catalog.rows.service import (
     KIND_CONNECT_PROXY,
@@ -159,8 +159,23 @@ def check_defaults(check: HealthCheck) -> HealthCheck:
         check,
         check_id=check.check_id or check.name,
         status=check.status or CRITICAL,
+        type=check.type or _type_of(check.definition),
         create_index=0,
     )
+
+
+def _type_of(definition: CheckDefinition) -> str:
+    """The type that a definition implies; empty for a check that only others report."""
+    kinds = (
+        (definition.alias_node or definition.alias_service, "alias"),
+        (definition.docker_container_id, "docker"),
+        (definition.script_args, "script"),
+        (definition.http, "http"),
+        (definition.ttl, "ttl"),
+        (definition.grpc, "grpc"),
+        (definition.tcp, "tcp"),
+    )
+    return next((name for given, name in kinds if given), "")
 
 
 def deregister(_server: ServerContext, request: CatalogDeregister) -> Command:

@@ -3,11 +3,11 @@
 from agent.rpc.request import ReadRequest, WriteRequest
 from agent.rpc.server import Done, ServerContext
 from catalog.commands import Command, KvOperation, KvVerb
-from catalog.errors import BadRequest
+from catalog.errors import BadRequest, Invalid
 from catalog.queries import kv
 from catalog.read import Read
 from catalog.rows.kv import KeyValue
-from catalog.uuids import require_uuid
+from catalog.uuids import is_uuid
 
 
 class KvApply(WriteRequest, frozen=True, kw_only=True):
@@ -38,8 +38,11 @@ class KvListKeys(ReadRequest, frozen=True, kw_only=True):
 def apply(server: ServerContext, request: KvApply) -> Command | Done:
     """Check what only the leader knows: whether the key is under a lock-delay."""
     operation = request.operation
-    if operation.verb in {KvVerb.LOCK, KvVerb.UNLOCK}:
-        require_uuid("session", operation.session)
+    if operation.verb == KvVerb.LOCK and not is_uuid(operation.session):
+        raise Invalid(
+            "failed session lookup: index error: UUID must be 36 characters, "
+            f'got "{operation.session}"'
+        )
     if operation.verb == KvVerb.LOCK and server.timers.lock_delayed(operation.key):
         return Done(False)
     if not operation.key and operation.verb != KvVerb.DELETE_TREE:

@@ -1,1 +1,177 @@
 """Prepared queries. Source: Consul API, /v1/query."""
+
+import msgspec
+from msgspec.structs import replace
+
+from agent.rpc.near import sort_near
+from agent.rpc.request import ReadRequest, WriteRequest
+from agent.rpc.server import Done, ServerContext
+from catalog import commands
+from catalog.commands import Command
+from catalog.errors import Invalid, NotFound
+from catalog.queries import health
+from catalog.read import Read
+from catalog.rows.check import CheckServiceNode
+from catalog.rows.query import PreparedQuery, QueryDNS
+from catalog.selection.definition import validate_query
+from catalog.selection.distance import put_near_first
+from catalog.selection.lookup import find_query, render_query
+from catalog.selection.select import limited, select
+from catalog.tables import NODES, QUERIES
+from catalog.uuids import is_uuid
+
+QUERIES_INDEX = "prepared-queries"
+SOURCE_ADDRESS = "_ip"
+"""Near the node whose address asks."""
+
+
+class QueryApply(WriteRequest, frozen=True, kw_only=True):
+    """A query to create (without id) or to replace; the reply is its id."""
+
+    query: PreparedQuery
+    create: bool = False
+
+
+class QueryRemove(WriteRequest, frozen=True, kw_only=True):
+    """A query to remove."""
+
+    id: str
+
+
+class QueryGet(ReadRequest, frozen=True, kw_only=True):
+    """One query by its id."""
+
+    id: str
+
+
+class QueryList(ReadRequest, frozen=True, kw_only=True):
+    """All queries."""
+
+
+class QueryExecute(ReadRequest, frozen=True, kw_only=True):
+    """Run a query. ``limit`` 0 means all; ``near`` wins over the query's own."""
+
+    name_or_id: str
+    near: str = ""
+    limit: int = 0
+    connect: bool = False
+    source_address: str = ""
+    source_node: str = ""
+
+
+class QueryExplain(ReadRequest, frozen=True, kw_only=True):
+    """The query that a name finds, rendered, without running it."""
+
+    name_or_id: str
+
+
+class QueryOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a query found; ``ordered`` when the instances are sorted by distance."""
+
+    service: str
+    nodes: tuple[CheckServiceNode, ...]
+    dns: QueryDNS
+    datacenter: str
+    ordered: bool = False
+    failovers: int = 0
+
+
+def apply(server: ServerContext, request: QueryApply) -> Command:
+    """Check the definition and give a new query its id."""
+    query = request.query
+    if request.create:
+        if query.id:
+            raise Invalid("ID must be empty when creating a new prepared query")
+        query = replace(query, id=server.new_uuid())
+    else:
+        _check_id(query.id)
+    if query.session and not is_uuid(query.session):
+        raise Invalid(f'invalid session: UUID must be 36 characters, got "{query.session}"')
+    validate_query(query)
+    return commands.QueryPut(query=query, create=request.create)
+
+
+def _check_id(query_id: str) -> None:
+    if not is_uuid(query_id):
+        raise Invalid(f"Prepared Query lookup failed: {_malformed(query_id)}")
+
+
+def _malformed(query_id: str) -> str:
+    return (
+        f'failed prepared query lookup: index error: UUID must be 36 characters, got "{query_id}"'
+    )
+
+
+def remove(_server: ServerContext, request: QueryRemove) -> Command | Done:
+    """See QueryRemove."""
+    _check_id(request.id)
+    return commands.QueryDelete(id=request.id)
+
+
+def get(read: Read, request: QueryGet, _server: ServerContext) -> list[PreparedQuery]:
+    """See QueryGet."""
+    if not is_uuid(request.id):
+        raise Invalid(_malformed(request.id))
+    read.watch_row(QUERIES, request.id)
+    query = read.store.get(QUERIES, request.id)
+    read.at(query.modify_index if query else read.store.last_index(QUERIES_INDEX))
+    if query is None:
+        raise NotFound("Query not found")
+    return [query]
+
+
+def list_all(read: Read, _request: QueryList, _server: ServerContext) -> list[PreparedQuery]:
+    """See QueryList."""
+    read.depend(QUERIES_INDEX)
+    return read.store.all(QUERIES)
+
+
+def _find(read: Read, name_or_id: str) -> PreparedQuery:
+    """The query to run: by id, by name, or the template whose name fits; rendered."""
+    if is_uuid(name_or_id):
+        by_id = read.store.get(QUERIES, name_or_id)
+        if by_id is not None:
+            if by_id.template.type:
+                raise Invalid(
+                    f"prepared query templates can only be resolved up by name, not by ID '{name_or_id}'"
+                )
+            return by_id
+    named = read.store.find(QUERIES, "name", name_or_id.lower())
+    templates = [query for query in read.store.all(QUERIES) if query.template.type]
+    found = find_query(name_or_id, named[0] if named else None, templates)
+    if found is None:
+        raise NotFound("Query not found")
+    return render_query(found, name_or_id)
+
+
+def explain(read: Read, request: QueryExplain, _server: ServerContext) -> PreparedQuery:
+    """See QueryExplain."""
+    return _find(read, request.name_or_id)
+
+
+def execute(read: Read, request: QueryExecute, server: ServerContext) -> QueryOutcome:
+    """See QueryExecute. Other datacenters are not known, so there is no failover."""
+    query = _find(read, request.name_or_id)
+    service = query.service
+    lookup = health.connect_nodes if request.connect or service.connect else health.service_nodes
+    nodes = select(service, tuple(lookup(read, service.service, (), {})), server.rng.shuffle)
+    near = _near(read, request, request.near or service.near)
+    if near:
+        ordered = sort_near(read, near, list(nodes), lambda row: row.node.node)
+        nodes = put_near_first(ordered, near)
+    return QueryOutcome(
+        service=service.service,
+        nodes=limited(nodes, request.limit),
+        dns=query.dns,
+        datacenter=server.datacenter,
+        ordered=bool(near),
+    )
+
+
+def _near(read: Read, request: QueryExecute, near: str) -> str:
+    if near == "_agent":
+        return request.source_node
+    if near != SOURCE_ADDRESS:
+        return near
+    nodes = read.store.find(NODES, "address", request.source_address)
+    return nodes[0].node if nodes else ""
