@@ -47,9 +47,11 @@ class LogDirectory:
         self.wal = path / "wal"
         self.snapshots = path / "snapshots"
         self._files = files
+        wanted = (*reversed(path.parents), path, self.wal, self.snapshots)
         try:
-            for directory in (path, self.wal, self.snapshots):
-                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for directory in [directory for directory in wanted if not directory.exists()]:
+                directory.mkdir(mode=0o700)
+                files.sync_directory(directory.parent)  # a lost name would lose all below it
             self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             message = f"the log directory {path} cannot be used: {error.strerror}"

@@ -240,8 +240,11 @@ class Driver:
     async def _take_snapshot(self) -> SnapshotMeta:
         self._require_running()
         pipeline = self._pipeline
-        if self._snapshot is not None and self._snapshot.index == pipeline.applied_index:
-            return self._snapshot
+        newest = self._snapshot
+        if newest is not None and newest.index == pipeline.applied_index:
+            if await asyncio.to_thread(self._storage.snapshots.is_intact, newest):
+                return newest
+            self._require_running()
         meta = self._describe(pipeline.applied_index, pipeline.applied_term)
         produce = self._machine.freeze()  # no await since the index was read
         try:

@@ -3,19 +3,22 @@
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from typing_extensions import override
 
 from raft.directory import LogDirectory
 from raft.entries import Entry, Mark, SnapshotMeta, Write
-from raft.errors import Corrupt, IdentityMismatch
+from raft.errors import Corrupt, IdentityMismatch, StorageError
 from raft.files import Files
 from raft.records import encode_entry, encode_hard_state, encode_mark, framed_bytes
-from raft.segments import SEGMENT_BYTES
+from raft.segments import SEGMENT_BYTES, SEGMENT_WAITED_BYTES
 from raft.snapshots import DirectorySnapshots
 from raft.storage import Recovered, Reports, Storage
 from raft.wal import Wal
 from raft.writer import Queued, Writer
+
+FREE_BYTES_MIN: Final = SEGMENT_WAITED_BYTES  # what the log needs to go on when a segment is full
 
 
 class DurableStorage(Storage):
@@ -44,20 +47,25 @@ class DurableStorage(Storage):
 
     @override
     def open(self) -> Recovered:
-        self._directory = LogDirectory(self._path, self._files)
-        try:
-            return self._recover(self._directory)
-        except BaseException:
-            self._directory.close()
-            self._directory = None
-            raise
-
-    def _recover(self, directory: LogDirectory) -> Recovered:
-        peers = directory.settle_peers()
+        directory = LogDirectory(self._path, self._files)
         self.snapshots = DirectorySnapshots(directory.snapshots, self._files)
         self._wal = Wal(
             directory.wal, self._server_id, self._files, segment_bytes=self._segment_bytes
         )
+        try:
+            recovered = self._recover(directory)
+        except BaseException as error:
+            self._wal.close()
+            directory.close()
+            if isinstance(error, OSError):
+                message = f"{self._path}: the log cannot be recovered: {error}"
+                raise StorageError(message) from error
+            raise
+        self._directory = directory
+        return recovered
+
+    def _recover(self, directory: LogDirectory) -> Recovered:
+        peers = directory.settle_peers()
         self._wal.recover()
         snapshot = self.snapshots.newest(self._wal.first_index)
         self._connect(snapshot)
@@ -91,8 +99,13 @@ class DurableStorage(Storage):
 
     @override
     def begin(self, cluster_id: bytes, /) -> None:
-        if self._wal.is_empty:  # else the last start ended between this and the first entry
+        if not self._wal.is_empty:
+            return  # the last start ended between this and its first entry
+        try:
             self._wal.begin(cluster_id)
+        except OSError as error:
+            message = f"{self._path}: the log cannot be made: {error}"
+            raise StorageError(message) from error
 
     @override
     def entries(self, first_index: int, last_index: int, /) -> Iterator[Entry]:
@@ -117,6 +130,13 @@ class DurableStorage(Storage):
             bodies.insert(0, encode_mark(write.mark))
         size_bytes = sum(framed_bytes(len(body)) for body in bodies)
         self._writer.put(Queued(write.sequence, bodies, size_bytes, write.release_before))
+
+    @override
+    def shortage(self) -> str | None:
+        free_bytes = self._files.free_bytes(self._path)
+        if free_bytes >= FREE_BYTES_MIN:
+            return None
+        return f"only {free_bytes} bytes are free at {self._path}, {FREE_BYTES_MIN} are needed"
 
     @override
     def forget_peers(self) -> None:

@@ -38,6 +38,11 @@ class Files:
         """Give a file or directory its final name; durable after ``sync_directory``."""
         source.rename(target)
 
+    def free_bytes(self, directory: Path) -> int:
+        """What this process may still write on the directory's file system."""
+        room = os.statvfs(directory)
+        return room.f_bavail * room.f_frsize
+
     def unlink(self, path: Path) -> None:
         """Remove a file."""
         path.unlink()

@@ -49,6 +49,7 @@ class Pipeline:
         self._on_fatal = on_fatal
         self._refusal: str | None = "the log has not started"
         self._failure: str | None = None
+        self._shortage: str | None = None
         self._paused = False
         self._sequence = 0
         self._pending: list[tuple[bytes, Done]] = []
@@ -79,6 +80,8 @@ class Pipeline:
             raise TooLarge(command_bytes, COMMAND_BYTES_MAX)
         if self._refusal is not None:
             raise Stopped(self._refusal)
+        if self._shortage is not None:
+            self._check_room()
         backlog_bytes = self._backlog_bytes + command_bytes
         if (
             backlog_bytes > BACKLOG_BYTES_MAX
@@ -195,6 +198,13 @@ class Pipeline:
         )
         if entries:
             self._write(entries, None, None, 0)
+            self._shortage = self._storage.shortage()
+
+    def _check_room(self) -> None:
+        """Refuse while the disk is nearly full: what was taken must still fit."""
+        self._shortage = self._storage.shortage()
+        if self._shortage is not None:
+            raise Overloaded(self._shortage)
 
     def _write(
         self,

@@ -60,6 +60,7 @@ class Record(msgspec.Struct, frozen=True):
     offset: int
     end: int
     batch: int
+    batch_start: int
     body: Body
 
 
@@ -129,14 +130,14 @@ def read_record(view: memoryview, offset: int, segment: int) -> Record | None:
     header = _read_header(view, offset, segment)
     if header is None:
         return None
-    body_bytes, batch, _ = header
+    body_bytes, batch, start = header
     body_at = offset + HEADER_BYTES
     if body_at + body_bytes > len(view):
         return None
     body = decode_body(view[body_at : body_at + body_bytes])
     if body is None:
         return None
-    return Record(offset, offset + framed_bytes(body_bytes), batch, body)
+    return Record(offset, offset + framed_bytes(body_bytes), batch, start, body)
 
 
 def _read_header(view: memoryview, offset: int, segment: int) -> tuple[int, int, int] | None:

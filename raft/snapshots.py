@@ -56,6 +56,9 @@ class Snapshots(Protocol):
     def open_state(self, meta: SnapshotMeta, /) -> IO[bytes]:
         """The state of a retained snapshot, from its start; the caller closes it."""
 
+    def is_intact(self, meta: SnapshotMeta, /) -> bool:
+        """Whether a retained snapshot still has the size and sum it was written with."""
+
     def reap(self) -> None:
         """Delete all but the newest ones, after a check that the newest can be read."""
 
@@ -98,8 +101,8 @@ class DirectorySnapshots(Snapshots):
         for path in self._newest_first():
             try:
                 meta = verify(path)
-            except (OSError, msgspec.DecodeError, Corrupt) as error:
-                _log.error("snapshot %s cannot be used: %s", path, error)
+            except Corrupt as error:
+                _log.error("snapshot cannot be used: %s", error)
                 damaged.append(str(path))
                 continue
             if damaged and covered_from > meta.index + 1:
@@ -117,6 +120,15 @@ class DirectorySnapshots(Snapshots):
     @override
     def open_state(self, meta: SnapshotMeta, /) -> IO[bytes]:
         return (self._directory / meta.id / "state.bin").open("rb")
+
+    @override
+    def is_intact(self, meta: SnapshotMeta, /) -> bool:
+        try:
+            verify(self._directory / meta.id)
+        except Corrupt as error:
+            _log.error("snapshot can no longer be used: %s", error)
+            return False
+        return True
 
     @override
     def reap(self) -> None:
@@ -170,26 +182,24 @@ class StagedDirectory(Staged):
 
 
 def verify(path: Path) -> SnapshotMeta:
-    """Check a snapshot directory against its name, size and sum; raises ``Corrupt``, ``OSError``.
-
-    Also raises ``msgspec.DecodeError`` when ``meta.json`` is not what was written.
-    """
-    stored = msgspec.json.decode((path / "meta.json").read_bytes(), type=Stored)
+    """Check a snapshot directory against its name, size and sum; raises ``Corrupt``."""
     digest = hashlib.sha256()
     size_bytes = 0
-    with (path / "state.bin").open("rb") as state:
-        for chunk in read_chunks(state):
-            digest.update(chunk)
-            size_bytes += len(chunk)
-    if (stored.snapshot.id, stored.snapshot.size_bytes, stored.sha256) != (
-        path.name,
-        size_bytes,
-        digest.hexdigest(),
-    ):
+    try:
+        stored = msgspec.json.decode((path / "meta.json").read_bytes(), type=Stored)
+        with (path / "state.bin").open("rb") as state:
+            for chunk in read_chunks(state):
+                digest.update(chunk)
+                size_bytes += len(chunk)
+    except (OSError, msgspec.DecodeError) as error:
+        message = f"{path}: the snapshot cannot be read: {error}"
+        raise Corrupt(message) from error
+    meta = stored.snapshot
+    if (meta.size_bytes, stored.sha256) != (size_bytes, digest.hexdigest()):
         message = f"{path}: size or checksum of the snapshot is wrong"
         raise Corrupt(message)
     term, index, _ = path.name.split("-")
-    if (stored.snapshot.term, stored.snapshot.index) != (int(term), int(index)):
+    if (meta.id, meta.term, meta.index) != (path.name, int(term), int(index)):
         message = f"{path}: the snapshot's name and meta.json disagree"
         raise Corrupt(message)
-    return stored.snapshot
+    return meta

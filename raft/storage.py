@@ -69,6 +69,9 @@ class Storage(Protocol):
     def persist(self, write: Write, /) -> None:
         """Make a write durable; may report before it returns. Raises ``Overloaded``."""
 
+    def shortage(self) -> str | None:
+        """Why no more commands should be taken for now: the disk is nearly full."""
+
     def forget_peers(self) -> None:
         """The membership of ``peers.json`` is in the log."""
 
@@ -106,6 +109,10 @@ class MemoryStorage(Storage):
         self._persisted(write.sequence)
 
     @override
+    def shortage(self) -> str | None:
+        return None
+
+    @override
     def forget_peers(self) -> None:
         return
 
@@ -131,6 +138,10 @@ class MemorySnapshots(Snapshots):
             message = f"snapshot {meta.id} is no longer kept"
             raise SnapshotFailed(message)
         return io.BytesIO(self.newest[1])
+
+    @override
+    def is_intact(self, meta: SnapshotMeta, /) -> bool:
+        return self.newest is not None and self.newest[0] == meta
 
     @override
     def reap(self) -> None:

@@ -196,12 +196,12 @@ class Wal:
         header = decode_header(bytes(view[:HEADER_BYTES]), path)
         self._check_header(header, segment)
         self._segments.append((segment, header.first_index))
-        offset = HEADER_BYTES
+        offset = round_start = HEADER_BYTES
         while (record := read_record(view, offset, segment.number)) and self._follows(record):
             self._index.note(record.body, Place(segment.number, offset))
             self._batch = record.batch
             self._last_crc = record.body.crc
-            offset = record.end
+            offset, round_start = record.end, record.batch_start
         if not is_last:
             return  # the next segment's header says whether this one is whole
         if was_synced(view, offset, segment.number):
@@ -211,13 +211,24 @@ class Wal:
                 "restore a snapshot"
             )
             raise Corrupt(message)
-        torn = bytes(view[offset:]).rstrip(b"\0")
-        self._offset, self._size_bytes = offset, len(view)
         self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        self._offset, self._size_bytes = offset, len(view)
+        self._secure_end(view, round_start)
+
+    def _secure_end(self, view: memoryview, round_start: int) -> None:
+        """Make the end of the log what was read of it: durable, and nothing behind it.
+
+        The last round may be in the page cache only, and after a failed sync even there as if it
+        were on disk; writing it anew makes the sync cover it.
+        """
+        path = self._segments[-1][0].path
+        torn = bytes(view[self._offset :]).rstrip(b"\0")
         if torn:
-            _log.warning("%s: dropped a torn tail of %d bytes at %d", path, len(torn), offset)
-            zero_range(self._files, self._descriptor, offset, len(view))
-            self._files.sync_content(self._descriptor)
+            _log.warning("%s: dropped a torn tail of %d bytes", path, len(torn))
+            zero_range(self._files, self._descriptor, self._offset, len(view))
+        kept = bytes(view[round_start : self._offset])
+        self._files.write_at(self._descriptor, kept, round_start)
+        self._files.sync_content(self._descriptor)
 
     def _check_header(self, header: SegmentHeader, segment: SegmentFile) -> None:
         check_server(header, self._server_id, segment.path)

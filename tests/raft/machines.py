@@ -50,6 +50,7 @@ class CountingFiles(Files):
     def __init__(self) -> None:
         self.content_syncs = 0
         self.fail: dict[str, OSError] = {}
+        self.room_bytes: int | None = None
 
     def _maybe_fail(self, call: str) -> None:
         if (error := self.fail.get(call)) is not None:
@@ -67,6 +68,9 @@ class CountingFiles(Files):
     def sync(self, descriptor: int) -> None:
         self._maybe_fail("sync")
         super().sync(descriptor)
+
+    def free_bytes(self, directory: Path) -> int:
+        return super().free_bytes(directory) if self.room_bytes is None else self.room_bytes
 
     def rename(self, source: Path, target: Path) -> None:
         self._maybe_fail("rename")
@@ -101,3 +105,11 @@ def make_driver(
             on_fatal=fatal_errors.append,
         ),
     )
+
+
+async def commands_after_restart(path: Path) -> list[tuple[int, bytes]]:
+    machine = Journal()
+    driver = make_driver(machine, durable(path))
+    await driver.start()
+    await driver.stop()
+    return machine.commands

@@ -26,6 +26,19 @@ def test_a_path_that_is_no_directory_is_a_clear_error(tmp_path: Path) -> None:
         LogDirectory(tmp_path / "raft", Files())
 
 
+def test_every_new_name_is_made_durable(tmp_path: Path) -> None:
+    synced: list[Path] = []
+
+    class Watched(Files):
+        def sync_directory(self, directory: Path) -> None:
+            synced.append(directory)
+
+    LogDirectory(tmp_path / "data" / "raft", Watched()).close()
+
+    data = tmp_path / "data"
+    assert [tmp_path, data, data / "raft", data / "raft"] == synced
+
+
 def test_unfinished_files_and_snapshots_are_removed(tmp_path: Path) -> None:
     (tmp_path / "wal").mkdir()
     (tmp_path / "wal" / "spare-1.tmp").touch()

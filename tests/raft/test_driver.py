@@ -9,10 +9,11 @@ import pytest
 from raft.durable import DurableStorage
 from raft.entries import Server, decode_configuration
 from raft.errors import (
-    BadArchive,
     Corrupt,
+    Overloaded,
     SnapshotFailed,
     Stopped,
+    StorageError,
     UnsupportedMembership,
 )
 from raft.machine import Settings
@@ -23,26 +24,15 @@ from tests.raft.machines import (
     SERVER_ID,
     CountingFiles,
     Journal,
+    commands_after_restart,
     durable,
     make_driver,
 )
 
 
-def storages(tmp_path: Path) -> dict[str, Storage]:
-    return {"memory": MemoryStorage(), "disk": durable(tmp_path)}
-
-
 @pytest.fixture(params=["memory", "disk"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
-    return storages(tmp_path)[request.param]
-
-
-async def commands_after_restart(path: Path) -> list[tuple[int, bytes]]:
-    machine = Journal()
-    driver = make_driver(machine, durable(path))
-    await driver.start()
-    await driver.stop()
-    return machine.commands
+    return MemoryStorage() if request.param == "memory" else durable(tmp_path)
 
 
 async def test_fresh_server_writes_its_membership_then_a_no_op(storage: Storage) -> None:
@@ -219,108 +209,44 @@ async def test_full_disk_fails_the_snapshot_and_not_the_log(tmp_path: Path) -> N
     await driver.stop()
 
 
-async def test_archive_brings_back_the_state_at_a_higher_index(
-    storage: Storage, tmp_path: Path
-) -> None:
-    machine = Journal()
-    driver = make_driver(machine, storage)
+async def test_nearly_full_disk_refuses_commands_until_there_is_room(tmp_path: Path) -> None:
+    files = CountingFiles()
+    driver = make_driver(Journal(), durable(tmp_path, files=files))
     await driver.start()
-    await driver.propose(b"old")
-    file, meta = await driver.save_archive()
-    with file:
-        archive = file.read()
-    for _ in range(30):
-        await driver.propose(b"new")
+    files.room_bytes = 1000
+    await driver.propose(b"the last one that was not looked at")
 
-    await driver.restore_archive(archive)
+    with pytest.raises(Overloaded, match=f"only 1000 bytes are free at {tmp_path}"):
+        await driver.propose(b"refused")
+    files.room_bytes = None
 
-    assert meta.index == 3
-    assert machine.commands == [(3, b"old")]
-    assert (driver.last_snapshot_index, driver.last_index) == (34, 35)  # the snapshot, a no-op
-    assert (Server(0, SERVER_ID, ADDRESS),) == driver.configuration.servers
-    assert await driver.propose(b"later") == (36, 2)
+    assert await driver.propose(b"taken") == (4, 2)
     await driver.stop()
-    if not isinstance(storage, MemoryStorage):
-        assert await commands_after_restart(tmp_path) == [(3, b"old"), (36, b"later")]
 
 
-async def test_archive_of_another_history_moves_the_index_past_its_own(tmp_path: Path) -> None:
-    donor = make_driver(Journal(), MemoryStorage())
-    await donor.start()
-    for _ in range(100):
-        await donor.propose(b"donated")
-    file, _ = await donor.save_archive()
-    with file:
-        archive = file.read()
-    await donor.stop()
+async def test_snapshot_that_rotted_is_taken_anew(tmp_path: Path) -> None:
     driver = make_driver(Journal(), durable(tmp_path))
     await driver.start()
+    await driver.propose(b"a")
+    rotten = await driver.snapshot()
+    (tmp_path / "snapshots" / rotten.id / "state.bin").write_bytes(b"rot")
 
-    await driver.restore_archive(archive)
+    file, meta = await driver.save_archive()
 
-    assert (driver.last_snapshot_index, driver.last_index) == (103, 104)
-    await driver.stop()
-    assert len(await commands_after_restart(tmp_path)) == 100
-
-
-async def test_proposals_during_a_restore_apply_to_the_new_state(storage: Storage) -> None:
-    machine = Journal()
-    driver = make_driver(machine, storage)
-    await driver.start()
-    file, _ = await driver.save_archive()
-    with file:
-        archive = file.read()
-
-    restoring = asyncio.get_running_loop().create_task(driver.restore_archive(archive))
-    answers = []
-    while not restoring.done():
-        answers.append(await driver.propose(b"meanwhile"))
-    await restoring
-    last = await driver.propose(b"last")
-
-    assert last[0] > answers[-1][0]
-    assert sorted(answers) == answers
-    assert machine.commands[-1][1] == b"last"
+    file.close()
+    assert rotten.index == meta.index
+    assert rotten.id != meta.id
     await driver.stop()
 
 
-async def test_bad_archive_changes_nothing(storage: Storage) -> None:
-    machine = Journal()
-    driver = make_driver(machine, storage)
-    await driver.start()
-    await driver.propose(b"kept")
+async def test_full_disk_at_the_first_start_is_a_clear_error(tmp_path: Path) -> None:
+    files = CountingFiles()
+    files.fail["write_at"] = OSError(28, "No space left on device")
 
-    with pytest.raises(BadArchive, match="not a whole gzip file"):
-        await driver.restore_archive(b"no archive")
+    with pytest.raises(StorageError, match=r"the log cannot be made: .*No space left"):
+        await make_driver(Journal(), durable(tmp_path, files=files)).start()
 
-    assert machine.commands == [(3, b"kept")]
-    assert await driver.propose(b"next") == (4, 2)
-    await driver.stop()
-
-
-async def test_archive_that_the_machine_refuses_changes_nothing(tmp_path: Path) -> None:
-    class Other(Journal):
-        def freeze(self):
-            return lambda: iter([b"not what a journal reads"])
-
-    donor = make_driver(Other(), MemoryStorage())
-    await donor.start()
-    file, _ = await donor.save_archive()
-    with file:
-        archive = file.read()
-    await donor.stop()
-    machine = Journal()
-    driver = make_driver(machine, durable(tmp_path))
-    await driver.start()
-    await driver.propose(b"kept")
-
-    with pytest.raises(BadArchive, match="state cannot be restored"):
-        await driver.restore_archive(archive)
-
-    assert await driver.propose(b"next") == (4, 2)
-    await driver.stop()
-    assert list((tmp_path / "snapshots").iterdir()) == []
-    assert machine.commands == await commands_after_restart(tmp_path)
+    assert await commands_after_restart(tmp_path) == []
 
 
 async def test_snapshot_that_the_machine_refuses_stops_the_start(tmp_path: Path) -> None:

@@ -7,19 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.raft.machines import Journal, durable, make_driver
+from tests.raft.machines import commands_after_restart
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 6
 ACKNOWLEDGED_BEFORE_KILL = 1500  # past several snapshots and segments
-
-
-async def commands_after_restart(path: Path) -> list[tuple[int, bytes]]:
-    machine = Journal()
-    driver = make_driver(machine, durable(path))
-    await driver.start()
-    await driver.stop()
-    return machine.commands
 
 
 def test_everything_acknowledged_survives_kill_9(tmp_path: Path) -> None:

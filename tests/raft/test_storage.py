@@ -22,6 +22,7 @@ def test_memory_never_remembers_anything() -> None:
     assert list(storage.entries(1, 5)) == []
     assert not storage.keeps_log
     storage.forget_peers()
+    assert storage.shortage() is None
     storage.close()
 
 
@@ -44,6 +45,7 @@ def test_memory_keeps_the_newest_snapshot_only() -> None:
     staged.discard()
     staged.commit()
     snapshots.reap()
+    assert snapshots.is_intact(staged.meta)
 
     assert staged.meta.size_bytes == 5
     assert snapshots.open_state(staged.meta).read() == b"state"

@@ -100,6 +100,25 @@ def test_file_cut_at_every_byte_of_the_last_round_loses_only_that_round(tmp_path
         shutil.rmtree(directory)
 
 
+def test_recovery_writes_the_last_round_anew_before_it_syncs(tmp_path: Path) -> None:
+    """After a failed sync the pages look clean, and a plain sync would report success."""
+    path, start, end = three_rounds(tmp_path / "wal")
+    written: list[tuple[int, int]] = []
+
+    class Watched(CountingFiles):
+        def write_at(self, descriptor: int, content: bytes | memoryview, offset: int) -> None:
+            written.append((offset, offset + len(content)))
+            super().write_at(descriptor, content, offset)
+
+    files = Watched()
+    content = path.read_bytes()
+    with opened(tmp_path / "wal", files=files):
+        assert [(start, end)] == written
+        assert files.content_syncs == 1
+
+    assert content == path.read_bytes()
+
+
 def test_file_cut_in_its_header_is_refused(tmp_path: Path) -> None:
     """The header is on disk before the file has its name: no crash leaves this behind."""
     path, _, _ = three_rounds(tmp_path / "wal")
