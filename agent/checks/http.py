@@ -24,6 +24,7 @@ USER_AGENT: Final = "Consul Health Check"
 ACCEPT: Final = "text/plain, text/*, */*"
 REDIRECTS_MAX: Final = 10  # a loop ends here; as Go's client
 BODY_BYTES_MAX: Final = 1 << 20  # read to count the output's size; an endless body ends here
+HEADER_BYTES_MAX: Final = 64 << 10  # of one header field; large cookies are no ill health
 _AUTOMATIC_HEADERS: Final = (hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TYPE)
 
 
@@ -75,6 +76,9 @@ class HttpProbe:
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=self._timeout_s),
+                middlewares=(_host_for(URL(definition.http)),),
+                max_line_size=HEADER_BYTES_MAX,
+                max_field_size=HEADER_BYTES_MAX,
                 auto_decompress=False,  # a compressed body must not grow in memory
             ) as session,
             session.request(
@@ -120,6 +124,19 @@ def request_headers(definition: CheckType) -> CIMultiDict[str]:
     headers.setdefault(hdrs.USER_AGENT, USER_AGENT)
     headers.setdefault(hdrs.ACCEPT, ACCEPT)
     return headers
+
+
+def _host_for(first: URL) -> aiohttp.ClientMiddlewareType:
+    """Let a Host header of the definition name the first server only, not where it redirects."""
+
+    async def with_own_host(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        if request.url.origin() != first.origin():
+            request.headers[hdrs.HOST] = request.url.host_port_subcomponent or ""
+        return await handler(request)
+
+    return with_own_host
 
 
 def _judge(status: int) -> str:

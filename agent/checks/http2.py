@@ -22,7 +22,7 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 
-from agent.checks.dial import Stream
+from agent.checks.dial import Stream, reason
 from agent.checks.tcp import close_quietly
 
 READ_BYTES_MAX: Final = 64 << 10  # one read from the socket
@@ -107,7 +107,7 @@ class Http2Client:
         except ProtocolError as error:
             raise Http2Error(f"not HTTP/2: {error}") from None
         except OSError as error:
-            raise Http2Error(str(error)) from None
+            raise Http2Error(reason(error)) from None
         for event in events:
             if isinstance(event, ConnectionTerminated):
                 code = _error_name(event.error_code)

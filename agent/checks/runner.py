@@ -28,6 +28,7 @@ from agent.checks.ttl import NoTtl, TtlState, TtlTimer
 from agent.checks.udp import UdpProbe
 from agent.tasks import Tasks
 from catalog.duration import SECOND, format_duration
+from catalog.rows.check import PASSING
 
 Report = Callable[[str, str, str], None]
 """``report(check_id, status, output)``: called on the loop's thread, must not block."""
@@ -117,21 +118,24 @@ class CheckRunner:
     def _begin(self, definition: CheckType, resumed: TtlState | None) -> _Running:
         check_id = definition.check_id
         output_bytes = output_bytes_max(definition, self._settings.output_bytes_max)
+        running = _Running(definition=definition)
 
         def report(outcome: Outcome) -> None:
-            self._report(check_id, outcome.status, outcome.output)
+            # A run that ends just as its check is stopped or replaced must not speak for it.
+            if self._running.get(check_id) is running:
+                self._report(check_id, outcome.status, outcome.output)
 
         match definition.type_name:
             case "ttl":
-                timer = TtlTimer(definition, output_bytes, report)
-                timer.start(resumed)
-                return _Running(definition=definition, timer=timer)
+                running.timer = TtlTimer(definition, output_bytes, report)
+                running.timer.start(resumed)
+                return running
             case "alias":
                 work = AliasWatch(definition, self._lookup, report, output_bytes).run()
             case _:
-                work = self._repeat(definition, self._probe(definition, output_bytes), report)
-        task = self._tasks.start(f"check {check_id}", work)
-        return _Running(definition=definition, task=task)
+                work = self._repeat(running, self._probe(definition, output_bytes), report)
+        running.task = self._tasks.start(f"check {check_id}", work)
+        return running
 
     def _probe(self, definition: CheckType, output_bytes: int) -> Probe:
         match definition.type_name:
@@ -157,16 +161,21 @@ class CheckRunner:
                 assert_never(type_name)
 
     async def _repeat(
-        self, definition: CheckType, probe: Probe, report: Callable[[Outcome], None]
+        self, running: _Running, probe: Probe, report: Callable[[Outcome], None]
     ) -> None:
+        definition = running.definition
+        check_id = definition.check_id
         interval_s = _interval_ns(definition) / SECOND
         thresholds = Thresholds(definition)
+        status_before = ""
         await asyncio.sleep(self._rng.random() * interval_s)
-        while True:
-            outcome = await _look(definition.check_id, probe)
+        while self._running.get(check_id) is running:
+            outcome = await _look(check_id, probe)
             status = thresholds.settle(outcome)
             if status is not None:
                 report(Outcome(status, outcome.output))
+                _log_change(check_id, status_before, status)
+                status_before = status
             await asyncio.sleep(interval_s)
 
 
@@ -176,6 +185,15 @@ async def _look(check_id: str, probe: Probe) -> Outcome:
     except Exception as error:  # noqa: BLE001 - the check must go on and show what went wrong
         _log.exception("check could not be run", check=check_id)
         return critical(f"{PROBE_FAILED}: {type(error).__name__}: {error}")
+
+
+def _log_change(check_id: str, status_before: str, status: str) -> None:
+    if status == status_before:
+        return
+    if status == PASSING:
+        _log.debug("check status updated", check=check_id, status=status)
+    else:
+        _log.warning("check is not passing", check=check_id, status=status)
 
 
 def _interval_ns(definition: CheckType) -> int:

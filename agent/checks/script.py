@@ -22,6 +22,7 @@ from catalog.duration import SECOND, format_duration
 from catalog.rows.check import CRITICAL
 
 LAST_OUTPUT_WAIT_S: Final = 0.5  # after the exit: a child left behind may hold the pipe open
+KILL_WAIT_S: Final = 1.0  # a killed process ends at once unless the kernel holds it
 OUTPUT_READ_BYTES_MAX: Final = 64 << 20  # a command that floods its output is stopped here
 
 
@@ -69,9 +70,18 @@ async def run_command(arguments: tuple[str, ...], output_bytes: int, limit_ns: i
         output = command.tail.text()
         return Outcome(CRITICAL, f"{text}\n\n{output}" if output else text, at_once=True)
     finally:
-        if not command.exited.is_set():
-            _kill_group(process_id)
+        await _end(process_id, command)
         transport.close()
+
+
+async def _end(process_id: int, command: "_Command") -> None:
+    """Kill the command if it still runs, and see it off, so that runs never overlap."""
+    if command.exited.is_set():
+        return
+    _kill_group(process_id)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(KILL_WAIT_S):
+            await command.exited.wait()
 
 
 def _kill_group(process_id: int) -> None:

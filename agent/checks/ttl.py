@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
+import structlog
 
 from agent.checks.definition import CheckType
 from agent.checks.outcome import Outcome, critical
@@ -17,6 +18,8 @@ from agent.clock import wall_s
 from catalog.duration import SECOND
 
 EXPIRED: Final = "TTL expired"
+
+_log = structlog.get_logger("agent.checks")
 
 
 class NoTtl(Exception):
@@ -82,6 +85,7 @@ class TtlTimer:
 
     def _on_expiry(self) -> None:
         self._timer = None
+        _log.warning("check missed its TTL and is now critical", check=self._check_id)
         self._expired(critical(self._expired_output()))
 
     def _expired_output(self) -> str:

@@ -15,22 +15,25 @@ class Engine:
         self.exit_code = 0
         self.output = b"fine\r\n"
         self.create_status = 201
+        self.create_text = '{"Id": "e1"}'
+        self.start_status = self.inspect_status = 200
         self.asked = []
 
     async def create(self, request):
         self.asked.append((request.match_info["container"], await request.json()))
         if self.create_status != 201:
             return web.Response(status=self.create_status, text="some output")
-        return web.json_response({"Id": "e1"}, status=201)
+        return web.Response(text=self.create_text, status=201)
 
     async def start(self, request):
         assert await request.json() == {"Detach": False, "Tty": True}
         if self.output is None:
             await asyncio.sleep(30)
-        return web.Response(body=self.output)
+        return web.Response(body=self.output, status=self.start_status)
 
     async def inspect(self, _request):
-        return web.json_response({"ExitCode": self.exit_code, "Running": False})
+        answer = {"ExitCode": self.exit_code, "Running": False}
+        return web.json_response(answer, status=self.inspect_status)
 
 
 @pytest.fixture
@@ -110,3 +113,39 @@ async def test_unknown_form_of_host_is_told():
     outcome = await probe("npipe")
 
     assert outcome.output == ('invalid Docker host "npipe", want unix:///path or tcp://host:port')
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "output"),
+    [
+        ("create_text", "nonsense", "create exec response for container c1 cannot be parsed: "),
+        ("start_status", 409, "start exec failed for container c1 with status 409: fine"),
+        ("inspect_status", 500, "inspect exec failed for container c1 with status 500: "),
+        ("exit_code", None, "inspect exec for container c1: no exit code yet"),
+    ],
+)
+async def test_failure_of_any_call_is_critical_and_named(engine, attribute, value, output):
+    setattr(engine, attribute, value)
+
+    outcome = await probe(engine.host)
+
+    assert outcome.status == CRITICAL
+    assert outcome.output.startswith(output)
+
+
+async def test_flood_of_output_is_given_up(engine, monkeypatch):
+    monkeypatch.setattr("agent.checks.docker.OUTPUT_READ_BYTES_MAX", 1000)
+    engine.output = b"x" * 5000
+
+    outcome = await probe(engine.host)
+
+    assert (outcome.status, outcome.output) == (CRITICAL, "Stopped after 1000 bytes of output")
+
+
+async def test_answers_are_bounded(engine, monkeypatch):
+    monkeypatch.setattr("agent.checks.docker.ANSWER_BYTES_MAX", 3)
+    engine.create_status = 500
+
+    outcome = await probe(engine.host)
+
+    assert outcome.output == "create exec failed for container c1 with status 500: som"

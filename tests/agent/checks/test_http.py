@@ -216,3 +216,35 @@ def unused_tcp_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         yield free.getsockname()[1]  # bound and not listening: connections are refused
+
+
+async def test_unknown_host_is_named():
+    outcome = await probe("http://no-such-host.invalid/")
+
+    assert outcome.status == CRITICAL
+    assert outcome.output.endswith("dial tcp: lookup no-such-host.invalid: no such host")
+
+
+async def test_large_header_is_no_ill_health(server):
+    async def cookies(_request):
+        return web.Response(headers={"X-Large": "x" * 20_000})
+
+    app = web.Application()
+    app.router.add_get("/", cookies)
+    async with TestServer(app) as other:
+        outcome = await probe(other.make_url("/"))
+
+    assert outcome.status == PASSING
+
+
+async def test_redirect_to_another_server_is_asked_under_its_own_name(server):
+    async def away(_request):
+        raise web.HTTPFound(server.make_url("/status/200"))
+
+    app = web.Application()
+    app.router.add_get("/", away)
+    async with TestServer(app) as other:
+        outcome = await probe(other.make_url("/"), header={"Host": ("web.example",)})
+
+    assert outcome.status == PASSING
+    assert seen[0].headers["Host"] == f"127.0.0.1:{server.port}"

@@ -6,6 +6,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from agent.checks.definition import CheckType
+from agent.checks.outcome import Outcome
 from agent.checks.runner import CheckRunner
 from agent.checks.settings import CheckSettings
 from agent.checks.ttl import NoTtl, TtlState
@@ -231,3 +232,40 @@ async def test_counts_tell_looking_checks_from_waiting_ones(running):
     runner.stop("unknown")
 
     assert runner.counts() == (2, 1)
+
+
+async def test_run_that_outlives_its_check_does_not_speak_for_it(running, fast_floor, monkeypatch):
+    asked, may_end = asyncio.Event(), asyncio.Event()
+
+    async def stubborn(_probe):
+        asked.set()
+        while not may_end.is_set():
+            try:
+                await may_end.wait()
+            except asyncio.CancelledError:
+                continue
+        return Outcome(CRITICAL, "late")
+
+    monkeypatch.setattr("agent.checks.runner.TcpProbe.run", stubborn)
+    runner, reports = running
+    runner.start(CheckType(check_id="c", tcp="x:1", interval_ns=SECOND // 100))
+    await asked.wait()
+
+    runner.stop("c")
+    await asyncio.sleep(0)
+    may_end.set()
+    await asyncio.sleep(0.05)
+
+    assert reports.empty()
+
+
+async def test_changes_of_status_are_logged_once(running, fast_floor):
+    runner, reports = running
+
+    with structlog.testing.capture_logs() as logs:
+        runner.start(CheckType(check_id="c", tcp="nowhere", interval_ns=SECOND // 100))
+        for _ in range(3):
+            await reports.get()
+
+    changes = [line for line in logs if line["event"] == "check is not passing"]
+    assert [(line["check"], line["status"]) for line in changes] == [("c", CRITICAL)]
