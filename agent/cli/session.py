@@ -30,11 +30,16 @@ class Session:
         if node:
             self._request["Node"] = node
         self._closed = threading.Event()
+        # A close while the creation is under way must wait for the ID that it has to end.
+        self._creating = threading.Lock()
 
     def open(self) -> None:
-        """Create it and begin to renew it. Raises Failure."""
-        created: Any = self._client.put_json("/v1/session/create", self._request)
-        self.id = created["ID"]
+        """Create it and begin to renew it. Raises Failure, also when it has been closed."""
+        with self._creating:
+            if self._closed.is_set():
+                raise Failure("the session has been closed")
+            created: Any = self._client.put_json("/v1/session/create", self._request)
+            self.id = created["ID"]
         threading.Thread(target=self._renew, name="session renewal", daemon=True).start()
 
     def _renew(self) -> None:
@@ -53,5 +58,6 @@ class Session:
     def close(self) -> None:
         """End it; what it holds is released or deleted at once. Raises Failure."""
         self._closed.set()
-        if self.id:
-            self._client.put(f"/v1/session/destroy/{self.id}")
+        with self._creating:
+            if self.id:
+                self._client.put(f"/v1/session/destroy/{self.id}")

@@ -4,9 +4,8 @@ from typing import Final
 
 from agent.cli.command import Call
 from agent.cli.output import say, spaced_json
+from agent.version import COMPATIBLE, VERSION
 
-VERSION: Final = "0.1.0"
-COMPATIBLE_API: Final = "1.9.8"
 PROTOCOL: Final = 2
 PROTOCOL_MAX: Final = 3
 
@@ -19,7 +18,7 @@ def version(call: Call) -> int:
                 {
                     "Name": "proconsul",
                     "Version": VERSION,
-                    "ConsulCompatible": COMPATIBLE_API,
+                    "ConsulCompatible": COMPATIBLE,
                     "Protocol": PROTOCOL,
                     "ProtocolMax": PROTOCOL_MAX,
                 }
@@ -27,7 +26,7 @@ def version(call: Call) -> int:
         )
         return 0
     say(f"proconsul v{VERSION}")
-    say(f"Consul-compatible: {COMPATIBLE_API} API")
+    say(f"Consul-compatible: {COMPATIBLE} API")
     say(
         f"Protocol {PROTOCOL} spoken by default, understands {PROTOCOL} to {PROTOCOL_MAX} "
         "(agent will automatically use protocol >2 when speaking to compatible agents)"

@@ -119,6 +119,7 @@ class FakeAgent:
         if action == "create":
             created = str(uuid.uuid4())
             self.sessions[created] = json.loads(request.body)
+            self.changed.notify_all()
             return Answer(body=json.dumps({"ID": created}).encode())
         if action == "renew":
             known = session_id in self.sessions

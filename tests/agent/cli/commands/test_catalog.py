@@ -75,9 +75,7 @@ def test_services_with_tags_keep_the_gap_of_six(agent, cli):
 
     assert cli("catalog", "services").out == "consul\nweb\nweb-sidecar-proxy\n"
     assert cli("catalog", "services", "-tags").out == (
-        "consul                 \n"
-        "web                    a,b\n"
-        "web-sidecar-proxy      \n"
+        "consul                 \nweb                    a,b\nweb-sidecar-proxy      \n"
     )
 
 

@@ -20,8 +20,7 @@ def test_list_names_each_pool(agent, cli):
     agent.say("GET", "/v1/operator/keyring", pools)
 
     assert cli("keyring", "-list").out == (
-        "==> Gathering installed encryption keys...\n\n"
-        "WAN:\n  k1 [1/1]\n\ndc1 (LAN):\n  k1 [2/3]\n"
+        "==> Gathering installed encryption keys...\n\nWAN:\n  k1 [1/1]\n\ndc1 (LAN):\n  k1 [2/3]\n"
     )
 
 

@@ -1,13 +1,13 @@
 """Claims about info, leave, reload, monitor and validate."""
 
+import json
+
 
 def test_info_prints_sorted_sections(agent, cli):
     stats = {"raft": {"term": "2", "commit_index": "9"}, "agent": {"checks": "0"}}
     agent.say("GET", "/v1/agent/self", {"Stats": stats})
 
-    assert cli("info").out == (
-        "agent:\n\tchecks = 0\nraft:\n\tcommit_index = 9\n\tterm = 2\n"
-    )
+    assert cli("info").out == ("agent:\n\tchecks = 0\nraft:\n\tcommit_index = 9\n\tterm = 2\n")
 
 
 def test_leave_and_reload_say_so(agent, cli):
@@ -39,7 +39,7 @@ def test_monitor_shows_the_refusal_of_a_bad_level(agent, cli):
 
 def test_validate_accepts_and_refuses_configuration(cli, tmp_path):
     good = tmp_path / "good.json"
-    good.write_text('{"data_dir": "%s"}' % tmp_path)
+    good.write_text(json.dumps({"data_dir": str(tmp_path)}))
     bad = tmp_path / "bad.hcl"
     bad.write_text('server = true\nno_such_key = 1\ndata_dir = "/tmp"\n')
 

@@ -1,0 +1,28 @@
+"""Snapshot archives for tests."""
+
+import hashlib
+import io
+import json
+import tarfile
+from typing import Any
+
+
+def archive(
+    meta: dict[str, Any],
+    state: bytes,
+    *,
+    summed_state: bytes | None = None,
+    with_sums: bool = True,
+) -> bytes:
+    members = {"meta.json": json.dumps(meta).encode(), "state.bin": state}
+    summed = {**members, "state.bin": state if summed_state is None else summed_state}
+    if with_sums:
+        lines = [f"{hashlib.sha256(raw).hexdigest()}  {name}\n" for name, raw in summed.items()]
+        members["SHA256SUMS"] = "".join(lines).encode()
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, raw in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(raw)
+            tar.addfile(member, io.BytesIO(raw))
+    return buffer.getvalue()

@@ -1,0 +1,66 @@
+"""Claims about config. Source: surface.md §6 and §14.2."""
+
+import json
+
+import pytest
+
+DOCUMENTS = {
+    "entry.hcl": 'Kind = "service-defaults"\nName = "web"\nProtocol = "http"\n',
+    "entry.json": '{"kind": "service-defaults", "name": "web", "protocol": "http"}',
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_write_takes_hcl_and_json_in_both_spellings(agent, cli, tmp_path, name):
+    agent.say("PUT", "/v1/config", True)
+    (tmp_path / name).write_text(DOCUMENTS[name])
+
+    result = cli("config", "write", str(tmp_path / name))
+
+    assert result.out == "Config entry written: service-defaults/web\n"
+    assert len(json.loads(agent.requests[0].body)) == 3
+
+
+def test_write_from_standard_input_by_check_and_set(agent, cli):
+    agent.say("PUT", "/v1/config", False)
+
+    result = cli(
+        "config", "write", "-cas", "-modify-index=4", "-", stdin=DOCUMENTS["entry.hcl"].encode()
+    )
+
+    assert (result.code, result.err) == (1, "Config entry not updated: service-defaults/web\n")
+    assert agent.requests[0].query == {"cas": "4"}
+
+
+def test_write_of_what_cannot_be_parsed_names_the_file(agent, cli):
+    result = cli("config", "write", "-", stdin=b"Kind = ")
+
+    assert result.code == 1
+    assert result.err.startswith("Failed to parse standard input: ")
+
+
+def test_read_prints_json_and_a_missing_entry_prints_consuls_text(agent, cli):
+    text = b'Config entry not found for "service-defaults" / "z"'
+    agent.say("GET", "/v1/config/service-defaults/web", {"Kind": "service-defaults"})
+    agent.say("GET", "/v1/config/service-defaults/z", text, status=404)
+
+    found = cli("config", "read", "-kind=service-defaults", "-name=web")
+    missing = cli("config", "read", "-kind", "service-defaults", "-name", "z")
+
+    assert found.out == '{\n    "Kind": "service-defaults"\n}\n'
+    assert (missing.code, missing.err) == (
+        1,
+        "Error reading config entry service-defaults/z: Unexpected response code: 404 "
+        '(Config entry not found for "service-defaults" / "z")\n',
+    )
+    assert cli("config", "read", "-kind=x").err == "Must specify the -name parameter\n"
+
+
+def test_list_and_delete(agent, cli):
+    agent.say("GET", "/v1/config/service-defaults", [{"Name": "a"}, {"Name": "b"}])
+    agent.say("DELETE", "/v1/config/service-defaults/a", {})
+
+    assert cli("config", "list", "-kind=service-defaults").out == "a\nb\n"
+    assert cli("config", "delete", "-kind=service-defaults", "-name=a").out == (
+        "Config entry deleted: service-defaults/a\n"
+    )
