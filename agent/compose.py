@@ -35,7 +35,7 @@ from agent.rpc.server import ServerContext
 from agent.server.leader import Leader
 from agent.server.sessions import SessionTimers
 from agent.services import Services
-from agent.settings import dns_settings, http_settings, local_settings
+from agent.settings import autopilot_configuration, dns_settings, http_settings, local_settings
 from agent.tasks import Tasks
 from agent.telemetry.logs import LogHub
 from agent.telemetry.metrics import Metrics
@@ -110,7 +110,6 @@ class Agent:
             local=self.local,
             store=self.store,
             driver=self.driver,
-            timers=self.timers,
             metrics=self.metrics,
             log_hub=log_hub,
             rng=self.rng,
@@ -118,6 +117,7 @@ class Agent:
             started_s=wall_s(),
             on_leave=on_leave,
             on_reload=on_reload,
+            on_restored=self.lead,
         )
         self.front = Front(
             router=self.router,
@@ -127,17 +127,14 @@ class Agent:
             record=self._record_http,
         )
         self.http = HttpServer(self.front, config.limits.https_handshake_timeout / SECOND)
-        self.dns = [
-            DnsServer(
-                RpcDirectory(self.router),
-                dns_settings(config),
-                tasks=self.tasks,
-                rng=self.rng,
-                wall_s=wall_s,
-                observe=self._record_dns,
-            )
-            for _ in config.dns_addrs
-        ]
+        self.dns = DnsServer(
+            RpcDirectory(self.router),
+            dns_settings(config),
+            tasks=self.tasks,
+            rng=self.rng,
+            wall_s=wall_s,
+            observe=self._record_dns,
+        )
 
     @property
     def store(self) -> Store:
@@ -177,6 +174,14 @@ class Agent:
             node=self.node,
             now_s=monotonic_s,
         )
+
+    async def lead(self) -> None:
+        """Take up a leader's duties, at the start and after the whole state was replaced."""
+        self.timers.stop()
+        await self.leader.start(
+            self.node(), self.config.rpc_advertise.port, autopilot_configuration(self.config)
+        )
+        self.sync.server_appeared()
 
     def node(self) -> Node:
         """This node's row of the catalog."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import structlog
 
 from agent.compose import Agent, data_directory_of
@@ -24,7 +23,6 @@ from agent.local.reaper import reap
 from agent.settings import dns_settings, http_settings, local_settings
 from agent.telemetry.logs import LogHub
 from catalog.errors import CatalogError
-from catalog.rows.system import AutopilotConfiguration
 from catalog.watch import index_key
 
 GRACEFUL_TIMEOUT_S: Final = 15.0  # Consul's limit for a graceful end
@@ -81,15 +79,7 @@ class Lifecycle:
         agent.tasks.start("loop lag", agent.tasks.measure_lag())
         agent.runtime.start()
         await agent.driver.start()
-        autopilot = msgspec.convert(
-            {
-                name: getattr(config.autopilot, name)
-                for name in AutopilotConfiguration.__struct_fields__
-                if hasattr(config.autopilot, name)
-            },
-            AutopilotConfiguration,
-        )
-        await agent.leader.start(agent.node(), config.rpc_advertise.port, autopilot)
+        await agent.lead()
         agent.local.start(*_definitions(config))
         agent.tasks.start("anti-entropy", agent.sync.run())
         agent.tasks.start("reaper", reap(agent.local))
@@ -106,8 +96,8 @@ class Lifecycle:
         await agent.http.listen(config.http_addrs, unix=unix_sockets(config))
         if config.https_addrs:
             await agent.http.listen(config.https_addrs, tls=server_context(config))
-        for server, place in zip(agent.dns, config.dns_addrs, strict=True):
-            await server.start(place.host, place.port)
+        for place in config.dns_addrs:
+            await agent.dns.start(place.host, place.port)
 
     def _watch_own_rows(self) -> None:
         """Tell the anti-entropy of every change of the catalog's tables, whoever made it."""
@@ -123,8 +113,7 @@ class Lifecycle:
         agent = self.agent
         _log.info("agent stopping")
         await agent.http.close()
-        for server in agent.dns:
-            await server.close()
+        await agent.dns.close()
         agent.runner.stop_all()
         agent.timers.stop()
         agent.runtime.stop()
@@ -183,8 +172,7 @@ class Lifecycle:
         agent.router.limits = config
         agent.front.apply_settings(http_settings(config))
         agent.http.settings_changed()
-        for server in agent.dns:
-            server.reload(dns_settings(config))
+        agent.dns.reload(dns_settings(config))
         agent.local_state.discard_check_output = config.discard_check_output
         agent.sync.node_changed()
         self._log_hub.set_level(config.log_level)

@@ -6,7 +6,7 @@ One object over the parts that ``agent.compose`` made; it decides nothing itself
 import asyncio
 import platform
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,7 +16,6 @@ from agent.config import RuntimeConfig, debug_config
 from agent.local.agent import LocalAgent
 from agent.membership.events import EventRing, UserEvent, check, concerns
 from agent.rpc.server import Random
-from agent.server.sessions import SessionTimers
 from agent.telemetry.logs import LogHub
 from agent.telemetry.metrics import Metrics
 from agent.telemetry.render import to_json as metrics_to_json
@@ -52,14 +51,14 @@ class Services:
         local: LocalAgent,
         store: Store,
         driver: Driver,
-        timers: SessionTimers,
         metrics: Metrics,
         log_hub: LogHub,
         rng: Random,
         new_uuid: Callable[[], str],
         started_s: float,
         on_leave: Callable[[], None],
-        on_reload: Callable[[], Any],
+        on_reload: Callable[[], Awaitable[None]],
+        on_restored: Callable[[], Awaitable[None]],
     ) -> None:
         self.config = config
         self.node_id = node_id
@@ -70,11 +69,11 @@ class Services:
         self.started_s = started_s
         self._store = store
         self._driver = driver
-        self._timers = timers
         self._metrics = metrics
         self._log_hub = log_hub
         self._on_leave = on_leave
         self._on_reload = on_reload
+        self._on_restored = on_restored
 
     # Servers.
 
@@ -293,7 +292,7 @@ class Services:
             await self._driver.restore_archive(archive)
         except BadArchive as error:
             raise Invalid(f"Error restoring snapshot: {error}") from None
-        self._timers.stop()
+        await self._on_restored()
 
 
 def _cpu_count() -> int:

@@ -9,6 +9,7 @@ from agent.local.agent import LocalSettings
 from agent.telemetry.log_file import Rotation
 from agent.telemetry.logs import LogSettings
 from catalog.duration import SECOND
+from catalog.rows.system import AutopilotConfiguration
 
 
 def http_settings(config: RuntimeConfig) -> HttpSettings:
@@ -85,4 +86,19 @@ def log_settings(config: RuntimeConfig) -> LogSettings:
             bytes_max=config.log_rotate_bytes,
             files_max=config.log_rotate_max_files,
         ),
+    )
+
+
+def autopilot_configuration(config: RuntimeConfig) -> AutopilotConfiguration:
+    """What autopilot starts with, until its replicated configuration is changed."""
+    keys = config.autopilot
+    return AutopilotConfiguration(
+        cleanup_dead_servers=keys.cleanup_dead_servers,
+        last_contact_threshold=keys.last_contact_threshold,
+        max_trailing_logs=keys.max_trailing_logs,
+        min_quorum=keys.min_quorum,
+        server_stabilization_time=keys.server_stabilization_time,
+        redundancy_zone_tag=keys.redundancy_zone_tag,
+        disable_upgrade_migration=keys.disable_upgrade_migration,
+        upgrade_version_tag=keys.upgrade_version_tag,
     )

@@ -24,6 +24,7 @@ from agent.http.handlers import (
     snapshot,
     status,
     txn,
+    ui,
 )
 from agent.http.handlers.shared import as_empty, as_json
 from agent.http.route import Local, Read, Route, Write
@@ -488,6 +489,11 @@ _ACL: Final = tuple(
     for method in methods.split()
 )
 
+_UI: Final = (
+    _local("GET", "/", ui.root, "The way to the web page"),
+    _local("GET", "/ui/{file}", ui.page, "The web page"),
+)
+
 ROUTES: Final[tuple[Route, ...]] = (
     *_STATUS,
     *_AGENT,
@@ -503,4 +509,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *_OPERATOR,
     *_SNAPSHOT,
     *_ACL,
+    *_UI,
 )

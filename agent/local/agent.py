@@ -38,7 +38,7 @@ from agent.local.state import (
     content_hash,
 )
 from agent.local.validation import is_dns_label, validate_check
-from catalog.rows.check import HealthCheck
+from catalog.rows.check import CRITICAL, HealthCheck
 
 SCRIPTS_OFF_REMOTE: Final = (
     "Scripts are disabled on this agent from remote calls; "
@@ -230,7 +230,7 @@ class LocalAgent:
         Raises BadDefinition or LocalFault for the configuration.
         """
         self._apply_configuration(services, checks)
-        resume(self.state, self._files, put_check=self._resume_check, wall_s=wall_s())
+        resume(self.state, self._files, put_check=self._resume_check)
 
     def reload(
         self, services: Sequence[ServiceDefinition], checks: Sequence[CheckDefinition]
@@ -258,18 +258,20 @@ class LocalAgent:
             self._remove_check(check_id)
         for service in plan.services:
             self._files.remove_service(service.service.id)
+            for check in service.checks:
+                self._files.remove_check_definition(check.check.check_id)
             self._put_service(service, LOCAL)
         for entry in self._new_checks(plan.checks, LOCAL):
-            self._files.remove_check(entry.check.check_id)
+            self._files.remove_check_definition(entry.check.check_id)
             self._put_check(entry)
 
     # Steps
 
-    def _resume_check(self, entry: LocalCheck, resumed: TtlState | None) -> None:
+    def _resume_check(self, entry: LocalCheck) -> None:
         if entry.definition is not None:
             validate_check(entry.definition, "")
             self._guard_scripts([entry.definition], entry.source)
-        self._put_check(entry, resumed=resumed)
+        self._put_check(msgspec.structs.replace(entry, check=_reset(entry.check)))
 
     def _guard_scripts(self, checks: Iterable[CheckType], source: Source) -> None:
         settings = self.settings
@@ -299,10 +301,23 @@ class LocalAgent:
             )
         return entries
 
-    def _put_check(self, entry: LocalCheck, *, resumed: TtlState | None = None) -> None:
+    def _put_check(self, entry: LocalCheck) -> None:
+        resumed = self._ttl_state(entry)
+        if resumed is not None:
+            check = msgspec.structs.replace(
+                entry.check, status=resumed.status, output=resumed.output
+            )
+            entry = msgspec.structs.replace(entry, check=check)
         self.state.put_check(entry, now_s=self.now_s())
         if entry.definition is not None:
             self._runner.start(entry.definition, resumed=resumed)
+
+    def _ttl_state(self, entry: LocalCheck) -> TtlState | None:
+        """What a former process was told of a TTL check that is new to this one."""
+        check_id, definition = entry.check.check_id, entry.definition
+        if check_id in self.state.checks or definition is None or definition.type_name != "ttl":
+            return None
+        return self._files.ttl_state(check_id, wall_s=wall_s())
 
     def _remove_other_checks(self, plan: PlannedService) -> None:
         kept = {check.check.check_id for check in plan.checks}
@@ -341,6 +356,11 @@ def _local_service(plan: PlannedService, source: Source) -> LocalService:
     return LocalService(
         service=plan.service, token=plan.token, source=source, is_sidecar=plan.is_sidecar
     )
+
+
+def _reset(check: HealthCheck) -> HealthCheck:
+    """A check from disk: whatever it was, it may have changed since."""
+    return msgspec.structs.replace(check, status=CRITICAL, output="")
 
 
 def warn_of_names(definition: ServiceDefinition) -> None:

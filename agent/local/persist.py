@@ -107,9 +107,13 @@ class LocalFiles:
         """Forget a service."""
         _remove(self._services, service_id)
 
+    def remove_check_definition(self, check_id: str) -> None:
+        """Forget a check that the configuration defines now, but not what was said about it."""
+        _remove(self._checks, check_id)
+
     def remove_check(self, check_id: str) -> None:
         """Forget a check and its TTL state."""
-        _remove(self._checks, check_id)
+        self.remove_check_definition(check_id)
         _remove(self._ttl_states, check_id)
 
     def services(self) -> Iterator[LocalService]:

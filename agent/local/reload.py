@@ -10,14 +10,12 @@ from typing import Final, Protocol
 import msgspec
 import structlog
 
-from agent.checks.ttl import TtlState
 from agent.local.definitions import CheckDefinition, ServiceDefinition
 from agent.local.errors import BadDefinition, LocalFault
 from agent.local.persist import LocalFiles
 from agent.local.ports import PortRange, SidecarPorts
 from agent.local.registration import PlannedCheck, PlannedService, plan_check, plan_service
 from agent.local.state import LOCAL, LocalCheck, LocalService, LocalState
-from catalog.rows.check import CRITICAL
 from catalog.rows.service import NodeService
 
 _INVALID_CHECK: Final = "Invalid check: "
@@ -121,11 +119,11 @@ def _plan_check(
         raise BadDefinition(message) from None
 
 
-Resume = Callable[[LocalCheck, TtlState | None], None]
+Resume = Callable[[LocalCheck], None]
 """Registers a check from disk and runs it; raises LocalFault for one that may not run."""
 
 
-def resume(state: LocalState, files: LocalFiles, *, put_check: Resume, wall_s: float) -> None:
+def resume(state: LocalState, files: LocalFiles, *, put_check: Resume) -> None:
     """Register what is on disk; what the configuration defines, or nothing can run, is removed."""
     for service in files.services():
         service_id = service.service.id
@@ -143,20 +141,12 @@ def resume(state: LocalState, files: LocalFiles, *, put_check: Resume, wall_s: f
             fault = "its service is not registered"
         else:
             try:
-                _resume_check(check, files, put_check, wall_s)
+                put_check(check)
             except LocalFault as error:
                 fault = str(error)
         if fault:
             _log.warning("check is not restored", check=check_id, reason=fault)
             _forget(files.remove_check, check_id)
-
-
-def _resume_check(check: LocalCheck, files: LocalFiles, put_check: Resume, wall_s: float) -> None:
-    """Critical until it says otherwise, unless a TTL that still runs has said so."""
-    state = files.ttl_state(check.check.check_id, wall_s=wall_s)
-    status, output = (state.status, state.output) if state else (CRITICAL, "")
-    row = msgspec.structs.replace(check.check, status=status, output=output)
-    put_check(msgspec.structs.replace(check, check=row), state)
 
 
 def _is_configured(entry: LocalService | LocalCheck | None) -> bool:

@@ -197,6 +197,11 @@ class Metrics:
         return self._filter.keeps(self.shown_name(metric))
 
 
+def until_next_interval_s(now_s: float) -> float:
+    """Seconds until the running interval is over."""
+    return _interval_start(now_s) + INTERVAL_S - now_s
+
+
 def _interval_start(now_s: float) -> float:
     return now_s - now_s % INTERVAL_S
 

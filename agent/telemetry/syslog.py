@@ -16,12 +16,12 @@ _SEVERITIES: Final = {TRACE: 7, DEBUG: 7, INFO: 6, WARN: 4, ERROR: 3}
 class Syslog:
     """An open socket to the daemon. Raises OSError if there is none, ValueError as below."""
 
-    def __init__(self, facility: str, path: str = SOCKET_PATH) -> None:
+    def __init__(self, facility: str, path: str = "") -> None:
         self._facility = facility_number(facility)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)  # a daemon that hangs must not hang the agent
         try:
-            self._socket.connect(path)
+            self._socket.connect(path or SOCKET_PATH)
         except OSError:
             self._socket.close()
             raise

@@ -164,7 +164,6 @@ _GOSSIP: Final = (
 
 _AGENT: Final = (
     _gauge("consul.agent.checks.running", "checks", "Checks that this agent runs.", "type"),
-    _counter("consul.agent.checks.run", "runs", "Runs of checks by their outcome.", "status"),
     _counter("consul.agent.sync.failed", "times", "Failed syncs with the catalog."),
     _gauge("consul.agent.watches", "watches", "Keys of the state that queries wait for."),
     _counter("consul.agent.log.dropped_lines", "lines", "Lines a slow monitor has lost."),

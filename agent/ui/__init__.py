@@ -1,0 +1,1 @@
+"""The web page of the agent: static files without a build step."""
