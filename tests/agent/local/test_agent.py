@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
+from agent.checks.ttl import TtlState
 from agent.local.agent import SCRIPTS_OFF, SCRIPTS_OFF_REMOTE
 from agent.local.errors import BadDefinition, LocalFault, UnknownRegistration
+from agent.local.persist import LocalFiles
 from agent.local.state import LOCAL, REMOTE, content_hash
 from agent.tasks import Tasks
 from tests.agent.local.fakes import check, make_local, service
@@ -279,6 +281,43 @@ def test_registrations_survive_a_restart(tmp_path):
     assert again.check("_node_maintenance").notes == "why"
     again.agent.deregister_service("web")
     assert dict(again.state.services) == {}
+
+
+def test_what_was_said_about_a_configured_ttl_check_survives_a_restart(tmp_path):
+    definition = service('{"Name":"a","Check":{"TTL":"30s"}}')
+    local = make_local(data_dir=tmp_path)
+    local.agent.start([definition], [])
+    local.agent.update_check("service:a", "passing", "fine")
+
+    again = make_local(data_dir=tmp_path)
+    again.agent.start([definition], [])
+
+    assert again.check("service:a").status == "passing"
+    assert set(again.runner.resumed) == {"service:a"}
+
+
+def test_a_ttl_check_removed_and_registered_again_starts_critical(tmp_path):
+    local = make_local(data_dir=tmp_path)
+    local.register_check('{"Name":"c","TTL":"60s"}')
+    local.agent.update_check("c", "passing", "fine")
+    local.agent.deregister_check("c")
+
+    local.register_check('{"Name":"c","TTL":"60s"}')
+
+    assert local.check("c").status == "critical"
+
+
+def test_a_ttl_that_ended_while_the_agent_was_away_starts_critical(tmp_path):
+    local = make_local(data_dir=tmp_path)
+    local.register_check('{"Name":"c","TTL":"60s"}')
+    LocalFiles(tmp_path).write_ttl(
+        TtlState(check_id="c", status="passing", output="ok", expires=1.0)
+    )
+
+    again = make_local(data_dir=tmp_path)
+    again.agent.start([], [])
+
+    assert (again.check("c").status, again.runner.resumed) == ("critical", {})
 
 
 def test_the_configuration_wins_over_what_is_on_disk(tmp_path):

@@ -100,17 +100,12 @@ def test_what_cannot_run_is_not_restored_and_removed_from_disk(tmp_path):
     assert list(LocalFiles(tmp_path).checks()) == []
 
 
-def test_an_expired_ttl_starts_critical(tmp_path, state):
+def test_what_comes_from_disk_is_handed_on(tmp_path, state):
     local = make_local(data_dir=tmp_path)
-    local.register_check('{"Name":"c","TTL":"1s"}')
-    local.agent.update_check("c", "passing", "ok")
+    local.register('{"Name":"a","Check":{"TTL":"1s"}}')
     found = []
 
-    resume(
-        state,
-        LocalFiles(tmp_path),
-        put_check=lambda entry, resumed: found.append((entry.check.status, resumed)),
-        wall_s=5e9,
-    )
+    resume(state, LocalFiles(tmp_path), put_check=lambda entry: found.append(entry.check.check_id))
 
-    assert found == [("critical", None)]
+    assert set(state.services) == {"a"}
+    assert found == ["service:a"]
