@@ -29,3 +29,14 @@ async def test_host_without_systemd_is_told():
 
     assert outcome.status == CRITICAL
     assert "need systemd" in outcome.output
+
+
+async def test_systemd_that_hangs_is_critical(tmp_path):
+    program = tmp_path / "systemctl"
+    program.write_text("#!/bin/sh\nsleep 60\n")
+    program.chmod(0o755)
+    definition = CheckType(os_service="cron", timeout_ns=100_000_000)
+
+    outcome = await OsServiceProbe(definition, str(program)).run()
+
+    assert (outcome.status, outcome.output) == (CRITICAL, "Timed out (100ms) running check")

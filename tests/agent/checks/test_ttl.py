@@ -2,7 +2,7 @@ import asyncio
 
 from agent.checks.definition import CheckType
 from agent.checks.ttl import TtlState, TtlTimer
-from agent.clock import wall_s
+from agent.clock import monotonic_s, wall_s
 from catalog.rows.check import CRITICAL, PASSING, WARNING
 
 MILLISECOND = 1_000_000
@@ -33,15 +33,18 @@ async def test_expiry_quotes_the_last_output():
 
 
 async def test_any_report_starts_the_span_anew():
-    timer, found = timer_with_findings(200 * MILLISECOND)
+    timer, found = timer_with_findings(50 * MILLISECOND)
     timer.start()
 
     for status in (PASSING, WARNING, CRITICAL):
-        await asyncio.sleep(0.1)
         timer.report(status, "")
+    reported_s = monotonic_s()
+    await found.get()
+    elapsed_s = monotonic_s() - reported_s
+    await asyncio.sleep(0.1)
 
-    assert found.empty()
-    timer.stop()
+    assert elapsed_s >= 0.045
+    assert found.empty(), "one span ends, the last"
 
 
 async def test_report_cuts_its_output_to_the_head():

@@ -57,3 +57,10 @@ async def test_malformed_target_is_critical():
     outcome = await UdpProbe(CheckType(udp="nowhere")).run()
 
     assert outcome.output == "dial udp: address nowhere: missing port in address"
+
+
+async def test_unreachable_address_is_critical():
+    outcome = await UdpProbe(CheckType(udp="255.255.255.255:9")).run()
+
+    assert outcome.status == CRITICAL
+    assert outcome.output == "dial udp 255.255.255.255:9: permission denied"

@@ -2,6 +2,7 @@ import asyncio
 import io
 import json
 import logging
+import socket
 
 import pytest
 import structlog
@@ -158,6 +159,19 @@ def test_set_up_twice_writes_each_line_once(stream):
     structlog.get_logger("agent").info("once")
 
     assert len(shown(stream)) == 2
+
+
+def test_syslog_gets_the_same_lines(stream, tmp_path, monkeypatch):
+    path = str(tmp_path / "log")
+    monkeypatch.setattr("agent.telemetry.syslog.SOCKET_PATH", path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(path)
+        hub = set_up(LogSettings(syslog_facility="LOCAL0"), stream)
+
+        structlog.get_logger("agent").warning("seen")
+        hub.close()
+
+        assert daemon.recv(65536).endswith(b"[WARN]  agent: seen")
 
 
 async def test_follower_sees_lines_of_its_own_level_in_batches(stream, monkeypatch):

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.telemetry.metrics import QUANTILE_VALUES_MAX, Aggregate, Metrics, NameFilter
+from agent.telemetry.metrics import (
+    QUANTILE_VALUES_MAX,
+    Aggregate,
+    Metrics,
+    NameFilter,
+    until_next_interval_s,
+)
 
 
 @pytest.fixture
@@ -136,3 +142,8 @@ def test_aggregate_agrees_with_statistics(values):
         aggregate.standard_deviation, statistics.stdev(values), rel_tol=1e-6, abs_tol=1e-6
     )
     assert (aggregate.min, aggregate.max) == (min(values), max(values))
+
+
+def test_intervals_begin_at_whole_tens_of_seconds():
+    assert until_next_interval_s(1003.0) == 7.0
+    assert until_next_interval_s(1000.0) == 10.0

@@ -1,6 +1,7 @@
 import json
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
@@ -135,3 +136,13 @@ def test_any_label_value_survives_the_text_form(value):
     (family,) = parsed(metrics).values()
 
     assert family.samples[0].labels == {"service": value}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(math.nan, "NaN"), (math.inf, "+Inf"), (-math.inf, "-Inf"), (0.25, "0.25")]
+)
+def test_prometheus_writes_numbers_in_gos_way(value, text):
+    metrics = Metrics(now_s=0)
+    metrics.gauge("consul.raft.peers", value)
+
+    assert to_prometheus(metrics).decode().endswith(f"\nconsul_raft_peers {text}\n")
