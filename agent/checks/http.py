@@ -62,25 +62,8 @@ class HttpProbe:
 
     async def _ask(self) -> Outcome:
         definition = self._definition
-        demand = TlsDemand(skip_verify=definition.tls_skip_verify)
-        may_use_tls = not definition.http.lower().startswith("http://")
         async with (
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    # A plain target that redirects to https gets the library's default context.
-                    ssl=self._client_tls.context(demand)
-                    if may_use_tls or definition.tls_skip_verify
-                    else True,
-                    force_close=True,
-                    use_dns_cache=False,
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=self._timeout_s),
-                middlewares=(_host_for(URL(definition.http)),),
-                max_line_size=HEADER_BYTES_MAX,
-                max_field_size=HEADER_BYTES_MAX,
-                auto_decompress=False,  # a compressed body must not grow in memory
-            ) as session,
+            self._session() as session,
             session.request(
                 self._method,
                 URL(definition.http),
@@ -98,6 +81,21 @@ class HttpProbe:
                 f"HTTP {self._method} {definition.http}: "
                 f"{answer.status} {answer.reason or ''} Output: {body}",
             )
+
+    def _session(self) -> aiohttp.ClientSession:
+        """A session for one run, which keeps nothing: no connection, cookie or address."""
+        demand = TlsDemand(skip_verify=self._definition.tls_skip_verify)
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                ssl=self._client_tls.context(demand), force_close=True, use_dns_cache=False
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=self._timeout_s),
+            middlewares=(_host_for(URL(self._definition.http)),),
+            max_line_size=HEADER_BYTES_MAX,
+            max_field_size=HEADER_BYTES_MAX,
+            auto_decompress=False,  # a compressed body must not grow in memory
+        )
 
     async def _body_text(self, answer: aiohttp.ClientResponse) -> str:
         """The head of the body. A body that breaks off is no failure: the status has come."""
