@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from agent.cli.command import Call, load
 from agent.cli.failure import EXIT_FAILED, EXIT_OK, EXIT_UNKNOWN_COMMAND, Failure
-from agent.cli.flags import HelpRequested, parse
+from agent.cli.flags import HelpRequested, Parsed, parse
 from agent.cli.table import below, find
 
 _HELP = frozenset({"-h", "-help", "--help"})
@@ -45,11 +45,9 @@ def _run(argv: Sequence[str]) -> int:
     if found is None:
         return _not_a_command(argv)
     command, rest = found
+    if command.parses_itself:
+        return _outcome(command.run, Call(command, Parsed({}, frozenset(), tuple(rest))))
     try:
-        if command.parses_itself:
-            from agent.cli.flags import Parsed
-
-            return load(command.run)(Call(command, Parsed({}, frozenset(), tuple(rest))))
         parsed = parse(command.all_flags(), rest)
     except HelpRequested:
         from agent.cli.help import of_command

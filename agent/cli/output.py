@@ -1,7 +1,7 @@
-"""What commands print: Consul's plain columns for programs, tables with colour for people.
+"""What commands print: Consul's plain columns for programs, the same in colour for people.
 
 Scripts cut the plain form by columns, so it is byte for byte Consul's: two spaces between
-columns, the last one not padded. On a terminal the same rows become a rich table.
+columns, the last one not padded. On a terminal rich adds colour; NO_COLOR turns it off.
 """
 
 import json
@@ -21,13 +21,17 @@ def table(header: Row, rows: Sequence[Row]) -> None:
         say(columns([header, *rows]))
         return
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    pretty = Table(*header, box=None, header_style="bold", pad_edge=False)
-    for row in rows:
-        pretty.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
-    Console().print(pretty)
+    console = Console()
+    widths = _widths([header, *rows])
+    for number, row in enumerate([header, *rows]):
+        cells = [
+            Text(cell.ljust(width), style="bold" if number == 0 else _STYLES.get(cell, ""))
+            for cell, width in zip(row, widths, strict=True)
+        ]
+        # Soft wrap: an address or ID that was cut to fit the terminal could not be used.
+        console.print(Text(COLUMN_GAP).join(cells), soft_wrap=True)
 
 
 _STYLES: Final = {
@@ -43,12 +47,16 @@ _STYLES: Final = {
 
 def columns(rows: Sequence[Row], gap: str = COLUMN_GAP) -> str:
     """Align cells; every column but the last is as wide as its widest cell."""
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    widths = _widths(rows)
     lines = []
     for row in rows:
         padded = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
         lines.append(gap.join([*padded, row[-1]]))
     return "\n".join(lines)
+
+
+def _widths(rows: Sequence[Row]) -> list[int]:
+    return [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
 
 
 def say(text: str) -> None:

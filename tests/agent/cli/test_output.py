@@ -1,6 +1,7 @@
 """Claims about columns, and about terminals."""
 
 import io
+import re
 import sys
 
 from hypothesis import given
@@ -27,7 +28,7 @@ def test_every_column_starts_at_one_place_in_all_rows(rows):
         assert line[start:] == row[-1]
 
 
-def test_terminal_gets_a_table_with_the_same_cells(monkeypatch):
+def test_terminal_gets_colour_and_no_cell_is_cut(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):
             return True
@@ -35,9 +36,11 @@ def test_terminal_gets_a_table_with_the_same_cells(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "20")
+    long = "n[1]" + "x" * 40
 
-    table(["Node", "Status"], [["n[1]", "alive"]])
+    table(["Node", "Status"], [[long, "alive"]])
 
-    assert "n[1]" in terminal.getvalue()
-    assert "alive" in terminal.getvalue()
-    assert "\x1b[" in terminal.getvalue()
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
+    assert plain != terminal.getvalue()
+    assert [line.split() for line in plain.splitlines()] == [["Node", "Status"], [long, "alive"]]
