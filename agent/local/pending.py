@@ -72,6 +72,12 @@ class Pending:
         self.gone_checks[check_id] = Gone(service_id, token)
         self.on_change()
 
+    def forget_checks_of(self, service_id: str) -> None:
+        """The catalog removed the service, and with it the checks that are gone."""
+        for check_id, gone in tuple(self.gone_checks.items()):
+            if gone.service_id == service_id:
+                del self.gone_checks[check_id]
+
     def release_due(self, now_s: float) -> None:
         """Turn the deferred outputs whose time has come into differences."""
         for check_id in [key for key, due_s in self.deferred.items() if due_s <= now_s]:

@@ -10,7 +10,7 @@ write themselves. Source: Consul's anti-entropy.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from math import ceil, log2
 from typing import Final, Protocol
@@ -20,8 +20,8 @@ import structlog
 
 from agent.local.difference import same_check, same_node, same_service
 from agent.local.pending import Gone
-from agent.local.state import LocalService, LocalState
-from catalog.errors import Invalid, NotFound, PermissionDenied, TooLarge
+from agent.local.state import LocalState
+from catalog.errors import CatalogError, NotFound, PermissionDenied
 from catalog.rows.check import SERF_HEALTH, HealthCheck
 from catalog.rows.node import Node
 from catalog.rows.service import NodeService
@@ -33,9 +33,6 @@ SERVER_UP_STAGGER_S: Final = 3.0  # Consul's spread of full syncs when a server 
 CATALOG_CHANGE_DELAY_S: Final = 2.0  # seconds are promised; our own writes come back as changes too
 SCALE_NODES: Final = 128  # from here on the interval grows, so that servers see a steady load
 CONSUL_SERVICE_ID: Final = "consul"  # written by the servers for themselves
-
-_REFUSALS: Final = (PermissionDenied, Invalid, TooLarge)
-"""Answers about one row, which must not keep the others from being written."""
 
 _log = structlog.get_logger("agent.local")
 
@@ -53,8 +50,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
 class Catalog(Protocol):
     """The servers' catalog, as far as this node writes and reads it.
 
-    Calls raise ``catalog.errors`` classes for refusals, and OSError, TimeoutError or any
-    CatalogError while no server answers.
+    Calls raise CatalogError when the catalog refuses, anything else when no server answers.
     """
 
     async def register(self, registration: Registration) -> None:
@@ -105,6 +101,7 @@ class LocalSync:
         self._wake = asyncio.Event()
         self._full_due_s = 0.0
         self._failure_count = 0
+        self._is_refused = False
         state.pending.on_change = self._wake.set
 
     def catalog_changed(self) -> None:
@@ -147,6 +144,9 @@ class LocalSync:
                 self._failure_count = 0
                 if is_full:
                     self._full_due_s = self._now_s() + self._next_full_s()
+                if self._is_refused:
+                    self._is_refused = False
+                    self._bring_forward(self._timing.retry_s * (1 + self._state.rng.random()))
 
     async def _wait(self) -> None:
         """Until there is something to write or compare."""
@@ -193,13 +193,22 @@ class LocalSync:
             await self._deregister_service(service_id)
         for check_id in sorted(pending.gone_checks):
             await self._deregister_check(check_id)
+        beside = self._checks_by_service()
         for service_id in sorted(pending.services):
-            await self._register_service(service_id)
+            await self._register_service(service_id, beside.get(service_id, ()))
         for check_id in sorted(pending.checks):
             await self._register_check(check_id)
         if pending.node:
             await self._register(Registration(node=self._node()))
             _log.info("synced node")
+
+    def _checks_by_service(self) -> dict[str, list[str]]:
+        """The out-of-sync checks by the ID of their service."""
+        found: dict[str, list[str]] = {}
+        for check_id in sorted(self._state.pending.checks):
+            service_id = self._state.checks[check_id].check.service_id
+            found.setdefault(service_id, []).append(check_id)
+        return found
 
     async def _deregister_service(self, service_id: str) -> None:
         gone = self._state.pending.gone_services
@@ -209,12 +218,7 @@ class LocalSync:
         await self._deregister(row, service_id=service_id)
         if gone.get(service_id) is row:
             del gone[service_id]
-            # Its checks went with it.
-            checks = self._state.pending.gone_checks
-            for check_id in [
-                key for key, check in checks.items() if check.service_id == service_id
-            ]:
-                del checks[check_id]
+            self._state.pending.forget_checks_of(service_id)
 
     async def _deregister_check(self, check_id: str) -> None:
         gone = self._state.pending.gone_checks
@@ -233,17 +237,24 @@ class LocalSync:
             )
         except NotFound:
             pass  # what was wanted
-        except _REFUSALS as error:
+        except CatalogError as error:
             log.warning("deregistration refused", error=str(error))
         else:
             log.info("deregistered")
 
-    async def _register_service(self, service_id: str) -> None:
+    async def _register_service(self, service_id: str, check_ids: Iterable[str]) -> None:
         pending, state = self._state.pending, self._state
         entry = state.services.get(service_id)
         if entry is None or service_id not in pending.services:
             return
-        checks = self._checks_beside(service_id, entry)
+        # Those that the service's own token may write.
+        checks = {
+            check_id: state.checks[check_id].check
+            for check_id in check_ids
+            if check_id in pending.checks
+            and state.checks[check_id].token == entry.token
+            and state.checks[check_id].check.service_id == service_id
+        }
         registration = Registration(
             node=self._node(),
             skip_node_update=not pending.node,
@@ -257,15 +268,6 @@ class LocalSync:
             pending.services.discard(service_id)
         for check_id, check in checks.items():
             self._check_is_written(check_id, check)
-
-    def _checks_beside(self, service_id: str, entry: LocalService) -> dict[str, HealthCheck]:
-        """The service's out-of-sync checks that the same token may write."""
-        found = {}
-        for check_id in sorted(self._state.pending.checks):
-            check = self._state.checks[check_id]
-            if check.check.service_id == service_id and check.token == entry.token:
-                found[check_id] = check.check
-        return found
 
     async def _register_check(self, check_id: str) -> None:
         pending = self._state.pending
@@ -299,13 +301,17 @@ class LocalSync:
             self._state.pending.checks.discard(check_id)
 
     async def _register(self, registration: Registration) -> bool:
-        """Write; a refusal is logged, and tried again by the next full sync only."""
+        """Write. A refusal of one row must not keep the others from being written: it is logged,
+        and tried again by the next full sync.
+        """
         is_node_written = not registration.skip_node_update
         try:
             await self._catalog.register(registration)
-        except _REFUSALS as error:
+        except CatalogError as error:
             service = registration.service.id if registration.service else ""
             _log.warning("registration refused", service=service, error=str(error))
+            # Rights change seldom; anything else may mean that our view of the catalog is old.
+            self._is_refused = self._is_refused or not isinstance(error, PermissionDenied)
             if registration.service is None and not registration.checks:
                 self._state.pending.node = False
             return False

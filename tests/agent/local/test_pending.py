@@ -26,6 +26,16 @@ def test_what_comes_back_is_no_longer_gone():
     assert ({"a"}, {"c"}) == (pending.services, pending.checks)
 
 
+def test_gone_checks_go_with_their_service():
+    pending = clean()
+    pending.remove_check("c", "a")
+    pending.remove_check("d", "b")
+
+    pending.forget_checks_of("a")
+
+    assert set(pending.gone_checks) == {"d"}
+
+
 def test_each_difference_is_told():
     pending, told = clean(), []
     pending.on_change = lambda: told.append(True)

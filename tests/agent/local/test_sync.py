@@ -255,6 +255,21 @@ async def test_a_server_that_appears_ends_the_pause(tasks, monkeypatch):
     await until(lambda: "a" in catalog.services)
 
 
+async def test_a_refusal_brings_the_next_full_sync_forward(tasks):
+    local, catalog = make_local(), FakeCatalog()
+    sync = make_sync(local, catalog)
+    tasks.start("sync", sync.run())
+    await until(lambda: catalog.node)
+    local.register('{"Name":"a","EnableTagOverride":true,"Check":{"TTL":"1s"}}')
+    await until(lambda: "a" in catalog.services)
+    catalog.services.clear()
+
+    local.agent.update_check("service:a", "passing", "")
+
+    await until(lambda: "a" in catalog.services)
+    assert catalog.checks["service:a"].status == "passing"
+
+
 async def test_a_changed_node_is_written(tasks):
     local, catalog = make_local(), FakeCatalog()
     sync = make_sync(local, catalog)
