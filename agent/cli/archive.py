@@ -19,10 +19,10 @@ _DAMAGE: Final = (OSError, EOFError, ValueError, KeyError, tarfile.TarError)
 
 
 class Archive(msgspec.Struct, frozen=True):
-    """A verified archive. ``meta`` is its JSON; the state is only measured."""
+    """A verified archive: ``meta.json`` and ``state.bin``."""
 
     meta: dict[str, Any]
-    state_bytes: int
+    state: bytes
 
 
 def verify(raw: bytes) -> Archive:
@@ -39,7 +39,7 @@ def verify(raw: bytes) -> Archive:
         if hashlib.sha256(members[name]).hexdigest() != sums.get(name):
             message = f'hash check failed for "{name}"'
             raise Failure(message)
-    return Archive(meta, len(members["state.bin"]))
+    return Archive(meta, members["state.bin"])
 
 
 def _read(tar: tarfile.TarFile, name: str) -> bytes:

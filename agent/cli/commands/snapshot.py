@@ -9,7 +9,8 @@ from agent.cli.archive import verify
 from agent.cli.command import Call
 from agent.cli.failure import Failure, explaining
 from agent.cli.input import read_file
-from agent.cli.output import say, spaced_json
+from agent.cli.output import WIDE_GAP, columns, say, spaced_json
+from agent.cli.records import shares, shown_size
 
 _MISSING_FILE: Final = "Missing FILE argument"
 _PATH: Final = "/v1/snapshot"
@@ -51,7 +52,7 @@ def restore(call: Call) -> int:
 
 
 def inspect(call: Call) -> int:
-    """``snapshot inspect FILE``: verify it and print its metadata."""
+    """``snapshot inspect FILE``: verify it, print its metadata and what it consists of."""
     call.expect_arguments(1, 1, _MISSING_FILE)
     if call.text("format") not in {"pretty", "json"}:
         message = f'-format must be pretty or json, not "{call.text("format")}"'
@@ -59,11 +60,22 @@ def inspect(call: Call) -> int:
     raw = read_file(call.arguments[0])
     with explaining("Error reading snapshot"):
         archive = verify(raw)
-    meta = {name: archive.meta.get(name) for name in ("ID", "Index", "Term", "Version")}
-    fields = {"ID": meta["ID"], "Size": archive.meta.get("Size", archive.state_bytes), **meta}
+    meta = {name: archive.meta.get(name) for name in ("ID", "Size", "Index", "Term", "Version")}
+    found = shares(archive.state)
+    total_bytes = sum(share.size_bytes for share in found)
     if call.text("format") == "json":
-        say(spaced_json({"Meta": fields}, width=3))
+        stats = [
+            {"Name": share.name, "Sum": share.size_bytes, "Count": share.count} for share in found
+        ]
+        say(spaced_json({"Meta": meta, "Stats": stats, "Offset": total_bytes}, width=3))
         return 0
-    for name, value in fields.items():
-        say(f" {name:<12} {value}")
+    say(columns([[f" {name}", str(value)] for name, value in meta.items()], WIDE_GAP))
+    if found:
+        rule = [" ----", "----", "----"]
+        rows = [
+            [f" {share.name}", str(share.count), shown_size(share.size_bytes)] for share in found
+        ]
+        total = [" Total", "", shown_size(total_bytes)]
+        say("")
+        say(columns([[" Type", "Count", "Size"], rule, *rows, rule, total], WIDE_GAP))
     return 0

@@ -6,6 +6,10 @@ import json
 import tarfile
 from typing import Any
 
+from catalog.rows.kv import KeyValue
+from catalog.snapshot import write_snapshot
+from catalog.tables import SCHEMA
+
 
 def archive(
     meta: dict[str, Any],
@@ -26,3 +30,8 @@ def archive(
             member.size = len(raw)
             tar.addfile(member, io.BytesIO(raw))
     return buffer.getvalue()
+
+
+def state(indexes: dict[str, int], entries: list[KeyValue]) -> bytes:
+    table = next(table for table in SCHEMA if table.row is KeyValue)
+    return b"".join(write_snapshot(indexes, [(table, entries)]))

@@ -13,7 +13,7 @@ def test_whole_archive_gives_its_metadata():
     found = verify(archive({"Index": 63}, b"state"))
 
     assert found.meta == {"Index": 63}
-    assert found.state_bytes == 5
+    assert found.state == b"state"
 
 
 def test_wrong_sum_and_missing_member_are_refused():

@@ -2,7 +2,8 @@
 
 import json
 
-from tests.agent.cli.archives import archive
+from catalog.rows.kv import KeyValue
+from tests.agent.cli.archives import archive, state
 
 META = {"Version": 1, "ID": "2-63-1606000000000", "Index": 63, "Term": 2, "Size": 5}
 
@@ -54,4 +55,21 @@ def test_inspect_needs_no_agent(cli, tmp_path):
     )
     shown = cli("snapshot", "inspect", "-format=json", str(tmp_path / "s")).out
     assert json.loads(shown)["Meta"]["Index"] == 63
+    assert json.loads(shown)["Stats"] == []
     assert cli("snapshot", "inspect").err == "Missing FILE argument\n"
+
+
+def test_inspect_lists_what_the_state_consists_of(cli, tmp_path):
+    entry = KeyValue(key="k", value=b"v" * 2000)
+    (tmp_path / "s").write_bytes(archive(META, state({"kvs": 7}, [entry, entry])))
+
+    lines = cli("snapshot", "inspect", str(tmp_path / "s")).out.splitlines()
+
+    assert [line.split() for line in lines[6:]] == [
+        ["Type", "Count", "Size"],
+        ["----", "----", "----"],
+        ["kvs", "2", "3.9KB"],
+        ["index", "1", "21B"],
+        ["----", "----", "----"],
+        ["Total", "4KB"],
+    ]
