@@ -3,6 +3,7 @@
 import itertools
 import json
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +17,14 @@ pytestmark = pytest.mark.compat
 OUTPUT_CHARACTERS_MAX = 4300
 
 
+@pytest.fixture(autouse=True)
+def no_checks_left(agent: AgentProcess) -> Iterator[None]:
+    """A check of the node counts for every service on it, so none outlives its test."""
+    yield
+    for name in agent.get("/v1/agent/checks").json:
+        agent.put_ok(f"/v1/agent/check/deregister/{name}")
+
+
 def register_check(agent: AgentProcess, name: str, **fields: Any) -> None:
     agent.put_ok("/v1/agent/check/register", {"Name": name, "CheckID": name, **fields})
 
@@ -25,7 +34,7 @@ def check(agent: AgentProcess, name: str) -> dict[str, Any]:
 
 
 def probe(site: Site, path: str = "/", **fields: Any) -> dict[str, Any]:
-    return {"HTTP": site.url + path, "Interval": "100ms", "Timeout": "2s", **fields}
+    return {"HTTP": site.url + path, "Interval": "1s", "Timeout": "2s", **fields}
 
 
 def test_raw_bytes_of_output_become_valid_json(agent: AgentProcess) -> None:
@@ -79,12 +88,12 @@ def test_changing_output_does_not_wake_watchers(agent: AgentProcess) -> None:
         wait_until(lambda: agent.get(passing + "?passing").json, what="passing")
         index = agent.get(passing).index
         began, seen = time.monotonic(), len(site.paths)
-        answer = agent.get(f"{passing}?index={index}&wait=2s")
+        answer = agent.get(f"{passing}?index={index}&wait=4s")
         probes = len(site.paths) - seen
 
-        assert time.monotonic() - began > 1.9
+        assert time.monotonic() - began > 3.9
         assert answer.index == index
-        assert probes > 3
+        assert probes >= 3
         site.answer = fixed(500, b"down")
         woken = agent.get(f"{passing}?index={index}&wait=10s")
 
@@ -127,7 +136,6 @@ def test_slow_answer_is_critical_and_says_why(agent: AgentProcess) -> None:
     with serve_site(slow) as site:
         register_check(agent, "he-slow", **(probe(site) | {"Timeout": "300ms"}))
         output = wait_until(lambda: check(agent, "he-slow")["Output"], what="a probe's result")
-        agent.put_ok("/v1/agent/check/deregister/he-slow")
 
     assert "deadline" in output.lower() or "timeout" in output.lower()
 
@@ -140,7 +148,7 @@ def test_flapping_below_the_thresholds_changes_nothing(agent: AgentProcess) -> N
     with serve_site(lambda _path: (next(turn), {}, b"")) as site:
         register_check(agent, "he-flap", **probe(site, Status="passing", **thresholds))
         statuses = set()
-        while len(site.paths) < 12:
+        while len(site.paths) < 7:
             statuses.add(check(agent, "he-flap")["Status"])
             time.sleep(0.02)
         assert statuses == {"passing"}

@@ -83,9 +83,9 @@ def test_edns_size_is_echoed_and_lifts_the_limit(agent: AgentProcess, tool: str)
     assert re.search(r"(udp: |UDP size: )1232\b", answer)
 
 
-@pytest.mark.parametrize("tool", ["dig", "kdig"])
-def test_letter_case_is_ignored_and_echoed(agent: AgentProcess, tool: str) -> None:
-    answer = ask(agent, tool, "dIg-1.NoDe.cOnSuL", "A")
+def test_letter_case_is_ignored_and_echoed(agent: AgentProcess) -> None:
+    """kdig sends names in lower case, so only dig can tell."""
+    answer = ask(agent, "dig", "dIg-1.NoDe.cOnSuL", "A")
 
     assert re.search(r"^dIg-1\.NoDe\.cOnSuL\.\s+0\s+IN\s+A\s+10\.1\.0\.1$", answer, re.M)
 

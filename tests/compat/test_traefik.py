@@ -31,7 +31,7 @@ def bodies_seen(port: int, requests: int = 8) -> set[bytes]:
 
 
 def register(agent: AgentProcess, name: str, port: int) -> None:
-    check = {"HTTP": f"http://127.0.0.1:{port}/", "Interval": "200ms", "Timeout": "1s"}
+    check = {"HTTP": f"http://127.0.0.1:{port}/", "Interval": "1s", "Timeout": "1s"}
     service = {
         "ID": name,
         "Name": "tra-web",
