@@ -17,4 +17,7 @@ def banner(config: RuntimeConfig) -> str:
         ("DNS", ", ".join(str(place) for place in config.dns_addrs) or "off"),
     ]
     lines = "".join(f"{name + ':':>14} {value}\n" for name, value in rows)
-    return f"==> Starting proconsul agent...\n{lines}\n==> Log data will now stream in as it occurs:\n\n"
+    return (
+        f"==> Starting proconsul agent...\n{lines}\n"
+        "==> Log data will now stream in as it occurs:\n\n"
+    )

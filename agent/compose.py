@@ -73,7 +73,7 @@ class Agent:
         self.tasks = Tasks()
         self.metrics = Metrics(now_s=wall_s(), prefix=config.telemetry.metrics_prefix)
         self.runtime = Runtime(self.metrics, self.tasks)
-        self.timers = SessionTimers(lambda session_id: self.leader.end_session(session_id))
+        self.timers = SessionTimers(self._end_session)
         self.machine = StateMachine(self.timers.hear)
         self.driver = Driver(
             self.machine,
@@ -140,6 +140,10 @@ class Agent:
     def store(self) -> Store:
         """The replicated state."""
         return self.machine.store
+
+    def _end_session(self, session_id: str) -> None:
+        # The leader's duties need the timers, and these the leader, which is made later.
+        self.leader.end_session(session_id)
 
     def _storage(self) -> Storage:
         if self.data_directory is None:

@@ -2,8 +2,9 @@
 
 import socket
 import sys
+from collections.abc import Callable
 
-from agent.config import ConfigError, load, parse_flags, read_interfaces
+from agent.config import ConfigError, RuntimeConfig, load, parse_flags, read_interfaces
 from agent.identity import IdentityError
 
 
@@ -19,7 +20,7 @@ def run_agent(argv: list[str]) -> int:
     try:
         flags = parse_flags(argv)
 
-        def read():  # type: ignore[no-untyped-def]  # noqa: ANN202 - RuntimeConfig
+        def read() -> RuntimeConfig:
             return load(flags, interfaces=read_interfaces(), hostname=socket.gethostname())
 
         return _serve(read(), read)
@@ -28,7 +29,7 @@ def run_agent(argv: list[str]) -> int:
         return 1
 
 
-def _serve(config, read) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001 - see run_agent
+def _serve(config: RuntimeConfig, read: Callable[[], RuntimeConfig]) -> int:
     import asyncio
 
     import uvloop

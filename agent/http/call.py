@@ -116,7 +116,7 @@ class Call:
 
     __slots__ = ("body", "front", "headers", "method", "path", "query", "source_address", "target")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a request, in its order
         self,
         front: Front,
         method: str,

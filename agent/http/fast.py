@@ -5,15 +5,18 @@ answer to a hot read is kept as bytes until something that it depends on changes
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from http import HTTPStatus
 from typing import Final, NamedTuple
+
+from typing_extensions import override
 
 from agent.http.encode import Rendered
 
 BLOCKS_MAX: Final = 1024  # distinct header blocks remembered; all are forgotten beyond it
 ANSWERS_MAX: Final = 4096  # answers kept; the oldest is dropped beyond it
 ANSWERS_BYTES_MAX: Final = 16 * 1024 * 1024  # of all kept answers together
-_REASONS: Final = {200: "OK", 404: "Not Found", 400: "Bad Request", 500: "Internal Server Error"}
+_REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 
 
 class Headers(Mapping[str, str]):
@@ -24,16 +27,20 @@ class Headers(Mapping[str, str]):
     def __init__(self, fields: Iterable[tuple[str, str]]) -> None:
         self._fields = {name.lower(): value for name, value in fields}
 
+    @override
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower()]
 
+    @override
     def get(self, name: str, default: str = "") -> str:  # type: ignore[override] # text only
         """The field's value, or the default."""
         return self._fields.get(name.lower(), default)
 
-    def __iter__(self):  # type: ignore[no-untyped-def]  # noqa: ANN204 - as Mapping
+    @override
+    def __iter__(self) -> Iterator[str]:
         return iter(self._fields)
 
+    @override
     def __len__(self) -> int:
         return len(self._fields)
 

@@ -15,6 +15,7 @@ from agent.http.call import Answer, Call, HttpError, Query, percent_decode
 from agent.http.encode import Rendered, render
 from agent.http.route import Finder, Found, Local, Read, Route, Write
 from agent.http.settings import HttpSettings
+from agent.local.agent import LocalAgent
 from agent.rpc.cache import SeenReads
 from agent.rpc.request import Consistency, ReadRequest, Reply
 from agent.rpc.router import Router
@@ -59,9 +60,10 @@ class Front:
         ]
 
     @property
-    def local(self) -> Any:
+    def local(self) -> LocalAgent:
         """This node's own registrations."""
-        return self.services.local
+        local: LocalAgent = self.services.local
+        return local
 
     # Finding the route.
 

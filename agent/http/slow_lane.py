@@ -29,7 +29,7 @@ def make(front: Front) -> web.Server:
         return await _handle(front, request)
 
     return web.Server(
-        handle,  # type: ignore[arg-type] # a plain coroutine function is what it takes
+        handle,
         access_log=None,
         handler_cancellation=True,
         max_line_size=HEAD_LINE_BYTES_MAX,

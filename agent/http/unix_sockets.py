@@ -2,6 +2,7 @@
 
 import grp
 import pwd
+from collections.abc import Callable
 
 from agent.config import RuntimeConfig
 from agent.http.listeners import UnixSockets
@@ -17,7 +18,7 @@ def unix_sockets(config: RuntimeConfig) -> UnixSockets:
     )
 
 
-def _number(text, look_up, key: str) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001 - two tables, one shape
+def _number(text: str, look_up: Callable[[str], int], key: str) -> int:
     if not text:
         return -1
     try:

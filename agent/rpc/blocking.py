@@ -27,8 +27,13 @@ class Jitter(Protocol):
 class Limits(Protocol):
     """The settings that bound a wait, in nanoseconds."""
 
-    default_query_time: int
-    max_query_time: int
+    @property
+    def default_query_time(self) -> int:
+        """The wait of a reader that asks for none."""
+
+    @property
+    def max_query_time(self) -> int:
+        """The longest wait."""
 
 
 def wait_s(wait_ns: int, limits: Limits, rng: Jitter) -> float:

@@ -10,8 +10,8 @@ from typing import Final
 
 import msgspec
 
-from agent.http.call import HttpError
 from agent.rpc.request import ReadRequest
+from catalog.errors import BadRequest
 
 READS_MAX: Final = 8192  # distinct questions remembered; the least recently asked is forgotten
 
@@ -25,7 +25,7 @@ class SeenReads:
         self._seen: OrderedDict[bytes, None] = OrderedDict()
 
     def headers(self, request: ReadRequest, cache_control: str) -> dict[str, str]:
-        """X-Cache and Age of a read. Raises HttpError 400 for a bad Cache-Control header."""
+        """X-Cache and Age of a read. Raises BadRequest for a bad Cache-Control header."""
         must_fetch = _must_fetch(cache_control)
         question = msgspec.structs.replace(request, min_index=0, wait_ns=0)
         key = type(request).__name__.encode() + _encode(question)
@@ -45,6 +45,6 @@ def _must_fetch(cache_control: str) -> bool:
             must_fetch = True
         if name in {"max-age", "stale-if-error"}:
             if not value.isdigit():
-                raise HttpError(400, "Invalid Cache-Control header.")
+                raise BadRequest("Invalid Cache-Control header.")
             must_fetch = must_fetch or (name == "max-age" and int(value) == 0)
     return must_fetch

@@ -16,38 +16,13 @@ from catalog.commands import (
 )
 from catalog.errors import CatalogError, Conflict, Invalid, NotFound
 from catalog.rows.check import HealthCheck
-from catalog.rows.kv import KeyValue
 from catalog.rows.node import Node
 from catalog.rows.service import NodeService
-from catalog.schema import Omit, Row
 from catalog.store import Store
 from catalog.tables import CHECKS, NODES, SERVICES
+from catalog.transactions import TxnError, TxnRefused, TxnResult
 from catalog.writes import catalog, kv, session
 from catalog.writes.tx import Tx
-
-
-class TxnError(Row, frozen=True, kw_only=True):
-    """Why the operation at ``op_index`` (from 0) was refused."""
-
-    op_index: int
-    what: str
-
-
-class TxnResult(Row, frozen=True, kw_only=True):
-    """What one operation shows: exactly one field is set."""
-
-    kv: Omit[KeyValue | None] = None
-    node: Omit[Node | None] = None
-    service: Omit[NodeService | None] = None
-    check: Omit[HealthCheck | None] = None
-
-
-class TxnRefused(CatalogError):
-    """The transaction was undone; ``errors`` says why."""
-
-    def __init__(self, errors: tuple[TxnError, ...]) -> None:
-        super().__init__("transaction refused")
-        self.errors = errors
 
 
 def apply(tx: Tx, transaction: Transaction) -> tuple[TxnResult, ...]:
@@ -76,27 +51,6 @@ def read(store: Store, operations: tuple[Operation, ...]) -> tuple[TxnResult, ..
     if errors:
         raise TxnRefused(tuple(errors))
     return tuple(results)
-
-
-_READ_VERBS = {
-    "get",
-    "get-or-empty",
-    "get-tree",
-    "check-index",
-    "check-session",
-    "check-not-exists",
-}
-_WRITE_VERBS = {"set", "cas", "lock", "unlock", "delete", "delete-cas", "delete-tree"}
-
-
-def changes_nothing(operations: tuple[Operation, ...]) -> bool:
-    """Whether no operation is a write; unknown verbs of keys count as reads, as in Consul."""
-    return all(
-        operation.verb not in _WRITE_VERBS
-        if isinstance(operation, KvOperation)
-        else operation.verb == "get"
-        for operation in operations
-    )
 
 
 def _run(tx: Tx, operation: Operation) -> list[TxnResult]:

@@ -20,7 +20,7 @@ from catalog.rows.service import NodeService
 from catalog.rows.session import Session
 from catalog.schema import Row
 from catalog.shape import to_json
-from catalog.writes.transaction import TxnRefused, changes_nothing
+from catalog.transactions import TxnRefused, changes_nothing
 
 OPERATIONS_MAX: Final = 64  # Consul's documented limit
 _PREFIX: Final = "Failed to parse body: "

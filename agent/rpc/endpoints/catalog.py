@@ -47,14 +47,14 @@ class CatalogDeregister(WriteRequest, frozen=True, kw_only=True):
 class ListNodes(ReadRequest, frozen=True, kw_only=True):
     """All nodes."""
 
-    meta: dict[str, str] = {}
+    meta: dict[str, str] = msgspec.field(default_factory=dict)
     near: str = ""
 
 
 class ListServices(ReadRequest, frozen=True, kw_only=True):
     """All services with their tags."""
 
-    meta: dict[str, str] = {}
+    meta: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class ServiceNodes(ReadRequest, frozen=True, kw_only=True):
@@ -63,7 +63,7 @@ class ServiceNodes(ReadRequest, frozen=True, kw_only=True):
     service: str
     connect: bool = False
     tags: tuple[str, ...] = ()
-    meta: dict[str, str] = {}
+    meta: dict[str, str] = msgspec.field(default_factory=dict)
     near: str = ""
 
 

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+import msgspec
+
 from agent.rpc.near import sort_near
 from agent.rpc.request import ReadRequest
 from agent.rpc.server import ServerContext
@@ -28,7 +30,7 @@ class ServiceChecks(ReadRequest, frozen=True, kw_only=True):
     """The checks of a service's instances."""
 
     service: str
-    meta: dict[str, str] = {}
+    meta: dict[str, str] = msgspec.field(default_factory=dict)
     near: str = ""
 
 
@@ -36,7 +38,7 @@ class ChecksInState(ReadRequest, frozen=True, kw_only=True):
     """All checks in a state."""
 
     state: str
-    meta: dict[str, str] = {}
+    meta: dict[str, str] = msgspec.field(default_factory=dict)
     near: str = ""
 
 
@@ -46,7 +48,7 @@ class HealthServiceNodes(ReadRequest, frozen=True, kw_only=True):
     service: str
     lookup: Lookup = Lookup.SERVICE
     tags: tuple[str, ...] = ()
-    meta: dict[str, str] = {}
+    meta: dict[str, str] = msgspec.field(default_factory=dict)
     near: str = ""
 
 

@@ -133,7 +133,8 @@ def _find(read: Read, name_or_id: str) -> PreparedQuery:
         if by_id is not None:
             if by_id.template.type:
                 raise Invalid(
-                    f"prepared query templates can only be resolved up by name, not by ID '{name_or_id}'"
+                    "prepared query templates can only be resolved up by name, "
+                    f"not by ID '{name_or_id}'"
                 )
             return by_id
     named = read.store.find(QUERIES, "name", name_or_id.lower())

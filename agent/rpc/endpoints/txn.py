@@ -18,8 +18,8 @@ from catalog.commands import (
 from catalog.errors import CatalogError
 from catalog.queries.kv import KV_INDEXES
 from catalog.read import Read
+from catalog.transactions import TxnError, TxnRefused, TxnResult
 from catalog.writes import transaction
-from catalog.writes.transaction import TxnError, TxnRefused, TxnResult
 
 
 class TxnApply(WriteRequest, frozen=True, kw_only=True):
