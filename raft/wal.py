@@ -21,7 +21,6 @@ from raft.errors import Corrupt
 from raft.files import Files
 from raft.log_index import LogIndex, Place
 from raft.records import (
-    Record,
     as_entry,
     decode_body,
     encode_hard_state,
@@ -44,7 +43,7 @@ from raft.segments import (
     zero_range,
 )
 
-BATCH_MODULUS: Final = 2**32  # the batch number is a u32 on disk; only its successor matters
+BATCH_MODULUS: Final = 2**32  # a u32 on disk; it wraps after days of full load
 
 _log = logging.getLogger("raft")
 
@@ -197,7 +196,7 @@ class Wal:
         self._check_header(header, segment)
         self._segments.append((segment, header.first_index))
         offset = round_start = HEADER_BYTES
-        while (record := read_record(view, offset, segment.number)) and self._follows(record):
+        while record := read_record(view, offset, segment.number):
             self._index.note(record.body, Place(segment.number, offset))
             self._batch = record.batch
             self._last_crc = record.body.crc
@@ -244,10 +243,6 @@ class Wal:
         if header.number != segment.number:
             message = f"{segment.path}: the file holds segment {header.number}"
             raise Corrupt(message)
-
-    def _follows(self, record: Record) -> bool:
-        """Rounds are numbered without a gap; the first one seen may have any number."""
-        return not self._last_crc or (record.batch - self._batch) % BATCH_MODULUS in (0, 1)
 
 
 def _map(path: Path) -> memoryview:

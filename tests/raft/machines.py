@@ -45,14 +45,16 @@ class Journal:
 
 
 class CountingFiles(Files):
-    """Counts syncs; raises at the chosen call of a method."""
+    """Counts syncs, notes the order of calls, raises at the chosen call of a method."""
 
     def __init__(self) -> None:
         self.content_syncs = 0
+        self.calls: list[str] = []
         self.fail: dict[str, OSError] = {}
         self.room_bytes: int | None = None
 
     def _maybe_fail(self, call: str) -> None:
+        self.calls.append(call)
         if (error := self.fail.get(call)) is not None:
             raise error
 
@@ -68,6 +70,10 @@ class CountingFiles(Files):
     def sync(self, descriptor: int) -> None:
         self._maybe_fail("sync")
         super().sync(descriptor)
+
+    def sync_directory(self, directory: Path) -> None:
+        self._maybe_fail(f"sync_directory {directory.name}")
+        Files().sync_directory(directory)
 
     def free_bytes(self, directory: Path) -> int:
         return super().free_bytes(directory) if self.room_bytes is None else self.room_bytes

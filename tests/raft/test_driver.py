@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from raft.durable import DurableStorage
-from raft.entries import Server, decode_configuration
+from raft.entries import (
+    Entry,
+    HardState,
+    Kind,
+    Server,
+    Write,
+    decode_configuration,
+)
 from raft.errors import (
     Corrupt,
     Overloaded,
@@ -17,7 +24,7 @@ from raft.errors import (
     UnsupportedMembership,
 )
 from raft.machine import Settings
-from raft.storage import MemoryStorage, Storage
+from raft.storage import MemoryStorage, Reports, Storage
 from tests.raft.machines import (
     ADDRESS,
     OTHER_ID,
@@ -84,6 +91,34 @@ async def test_restart_replays_the_log_in_a_new_term(tmp_path: Path) -> None:
     await driver.stop()
 
 
+async def test_term_and_vote_are_on_disk_before_the_server_is_ready(tmp_path: Path) -> None:
+    driver = make_driver(Journal(), durable(tmp_path))
+    await driver.start()
+    await driver.stop()
+    storage = durable(tmp_path)
+
+    recovered = storage.open()
+
+    assert recovered.hard_state == HardState(2, SERVER_ID, 0)
+    storage.close()
+
+
+async def test_new_term_is_above_both_the_vote_and_the_log(tmp_path: Path) -> None:
+    storage = durable(tmp_path)
+    storage.open()
+    storage.begin(bytes(16))
+    storage.start(Reports(lambda _: None, lambda _: None, lambda _: None))
+    entry = Entry(1, 7, Kind.COMMAND, b"a")
+    storage.persist(Write(sequence=1, hard_state=HardState(3, SERVER_ID), entries=[entry]))
+    await asyncio.to_thread(storage.close)
+
+    driver = make_driver(Journal(), durable(tmp_path))
+    await driver.start()
+
+    assert driver.term == 8
+    await driver.stop()
+
+
 async def test_stop_drains_what_was_submitted(tmp_path: Path) -> None:
     driver = make_driver(Journal(), durable(tmp_path))
     await driver.start()
@@ -144,7 +179,7 @@ async def test_a_disk_error_is_fatal_and_nothing_is_acknowledged(tmp_path: Path,
 
 
 async def test_snapshot_and_trailing_entries_bring_back_the_state(tmp_path: Path) -> None:
-    settings = Settings(trailing_logs=50)
+    settings = Settings(trailing_logs=1500)
     machine = Journal()
     driver = make_driver(machine, durable(tmp_path), settings=settings)
     await driver.start()
@@ -163,6 +198,10 @@ async def test_snapshot_and_trailing_entries_bring_back_the_state(tmp_path: Path
     assert (driver.last_snapshot_index, driver.last_snapshot_term) == (3002, 2)
     assert segments_before > len(list((tmp_path / "wal").glob("*.wal")))
     assert machine.commands == await commands_after_restart(tmp_path)
+    storage = durable(tmp_path)
+    storage.open()
+    assert len(list(storage.entries(meta.index - 1500 + 1, meta.index))) == 1500
+    storage.close()
 
 
 async def test_snapshot_of_unchanged_state_is_the_one_there_is(storage: Storage) -> None:

@@ -52,6 +52,16 @@ def test_staged_snapshot_is_invisible_until_committed(
     assert [path.name for path in tmp_path.iterdir()] == ["2-7-1000"]
 
 
+def test_every_step_is_durable_before_the_next(
+    snapshots: DirectorySnapshots, files: CountingFiles, tmp_path: Path
+) -> None:
+    take(snapshots, 7)
+
+    written = ["write_at", "sync"]
+    named = ["sync_directory 2-7-1000.tmp", "rename", f"sync_directory {tmp_path.name}"]
+    assert [*written, *written, *named] == files.calls
+
+
 def test_discarded_snapshot_leaves_nothing(snapshots: DirectorySnapshots, tmp_path: Path) -> None:
     snapshots.stage(meta(7), [b"state"]).discard()
 

@@ -215,6 +215,17 @@ def test_a_round_larger_than_a_segment_gets_one_of_its_size(tmp_path: Path) -> N
         assert [large, entry(2)] == contents(wal)
 
 
+def test_a_segment_has_its_name_only_once_its_header_is_durable(tmp_path: Path) -> None:
+    files = CountingFiles()
+    with opened(tmp_path / "wal", files=files) as wal:
+        files.calls.clear()
+        wal.write([encode_entry(Entry(1, 1, Kind.COMMAND, bytes(SEGMENT_BYTES)))])
+
+    zeros, header, entry_itself = ["write_at", "sync"], ["write_at", "sync_content"], ["write_at"]
+    named = ["rename", "sync_directory wal"]
+    assert [*zeros, *header, *named, *entry_itself, "sync_content"] == files.calls[:8]
+
+
 def test_damage_in_an_earlier_segment_is_refused(tmp_path: Path) -> None:
     with opened(tmp_path / "wal") as wal:
         for index in range(1, 101):
