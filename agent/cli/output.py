@@ -6,7 +6,8 @@ columns, the last one not padded. On a terminal rich adds colour; NO_COLOR turns
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 COLUMN_GAP: Final = "  "
@@ -68,6 +69,18 @@ def warn(text: str) -> None:
     """Print a line to standard error, in order with what standard output has."""
     sys.stdout.flush()
     print(text, file=sys.stderr)
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Show ``what`` with a spinner on a terminal's standard error while the work goes on."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
 
 
 def write(raw: bytes) -> None:

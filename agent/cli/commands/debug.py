@@ -9,9 +9,9 @@ from typing import Final
 
 from agent.cli.client import Client
 from agent.cli.command import Call
-from agent.cli.failure import Failure
+from agent.cli.failure import Failure, explaining
 from agent.cli.flags import seconds
-from agent.cli.output import say, warn
+from agent.cli.output import busy, say, warn
 from agent.clock import monotonic_s, wall_s
 
 INTERVAL_S_MIN: Final = 5.0  # what Consul demands: more often would measure the measuring
@@ -44,11 +44,13 @@ def debug(call: Call) -> int:
             f"{INTERVAL_S_MIN:.0f}s to the duration"
         )
         raise Failure(message)
-    call.client.get("/v1/agent/self")  # an agent that cannot be reached fails here, with its reason
+    with explaining("Error querying Consul agent"):
+        call.client.get("/v1/agent/self")  # fail before anything is written
     directory = Path(call.text("output") or f"consul-debug-{int(wall_s())}")
     _write(lambda: directory.mkdir(mode=0o700, parents=True))
     say(f"Recording {', '.join(targets)} for {duration_s:.0f} s into {directory}")
-    _record(call.client, directory, set(targets), duration_s, interval_s)
+    with busy("Recording; interrupt to end early"):
+        _record(call.client, directory, set(targets), duration_s, interval_s)
     if call.switch("archive"):
         say(f"Saved debug archive: {_pack(directory)}")
     return 0

@@ -23,7 +23,7 @@ def put(call: Call) -> int:
     if call.switch("base64"):
         value = _decoded(value.decode("ascii", "replace"))
     session = call.text("session")
-    query: Query = [("flags", str(call.number("flags")))]
+    query: Query = [("flags", str(call.number("flags")))] if call.number("flags") else []
     if call.switch("acquire") or call.switch("release"):
         if not session:
             raise Failure("Error! Missing -session (required with -acquire and -release)")

@@ -2,7 +2,7 @@
 
 from agent.cli.command import Call
 from agent.cli.failure import Failure, explaining
-from agent.cli.output import say, write
+from agent.cli.output import busy, say, write
 
 
 def info(call: Call) -> int:
@@ -20,7 +20,7 @@ def info(call: Call) -> int:
 def leave(call: Call) -> int:
     """``leave``: returns when the agent has left."""
     call.expect_arguments(0, 0, "")
-    with explaining("Error leaving"):
+    with explaining("Error leaving"), busy("Leaving the cluster"):
         call.client.put("/v1/agent/leave")
     say("Graceful leave complete")
     return 0

@@ -9,7 +9,7 @@ from agent.cli.archive import verify
 from agent.cli.command import Call
 from agent.cli.failure import Failure, explaining
 from agent.cli.input import read_file
-from agent.cli.output import WIDE_GAP, columns, say, spaced_json
+from agent.cli.output import WIDE_GAP, busy, columns, say, spaced_json
 from agent.cli.records import shares, shown_size
 
 _MISSING_FILE: Final = "Missing FILE argument"
@@ -20,7 +20,7 @@ def save(call: Call) -> int:
     """``snapshot save FILE``: the file appears only when it is whole and verified."""
     call.expect_arguments(1, 1, _MISSING_FILE)
     target = Path(call.arguments[0])
-    with explaining("Error saving snapshot"):
+    with explaining("Error saving snapshot"), busy("Saving the snapshot"):
         raw = call.client.get(_PATH).body
     with explaining("Error verifying snapshot file"):
         archive = verify(raw)
@@ -45,7 +45,7 @@ def restore(call: Call) -> int:
     """``snapshot restore FILE``."""
     call.expect_arguments(1, 1, _MISSING_FILE)
     raw = read_file(call.arguments[0])
-    with explaining("Error restoring snapshot"):
+    with explaining("Error restoring snapshot"), busy("Restoring the snapshot"):
         call.client.put(_PATH, [], raw)
     say("Restored snapshot")
     return 0

@@ -7,7 +7,13 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.cli.output import columns, table
+from agent.cli.output import busy, columns, table
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
 
 CELL = st.text(st.characters(categories=("L", "N")), max_size=8)
 
@@ -29,10 +35,6 @@ def test_every_column_starts_at_one_place_in_all_rows(rows):
 
 
 def test_terminal_gets_colour_and_no_cell_is_cut(monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setenv("TERM", "xterm")
@@ -44,3 +46,16 @@ def test_terminal_gets_colour_and_no_cell_is_cut(monkeypatch):
     plain = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
     assert plain != terminal.getvalue()
     assert [line.split() for line in plain.splitlines()] == [["Node", "Status"], [long, "alive"]]
+
+
+def test_spinner_is_for_terminals_only(monkeypatch, capsys):
+    with busy("Working"):
+        pass
+    assert capsys.readouterr().err == ""
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with busy("Working"):
+        pass
+    assert "Working" in terminal.getvalue()
