@@ -12,7 +12,7 @@ from agent.version import VERSION
 
 _ARGUMENT: Final = re.compile(r"{(\w+)}")
 _TEXT: Final = {"text/plain": {"schema": {"type": "string"}}}
-_JSON: Final = {"application/json": {"schema": {}}}
+_JSON: Final[dict[str, Any]] = {"application/json": {"schema": {}}}
 
 # Names of parameters to the schema of their values; all others are free text.
 _SCHEMAS: Final[dict[str, dict[str, Any]]] = {

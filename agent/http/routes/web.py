@@ -1,0 +1,37 @@
+"""The web page and what it asks."""
+
+from typing import Final
+
+from agent.http.handlers import internal, ui
+from agent.http.handlers.shared import as_json
+from agent.http.route import Read, Route
+from agent.http.routes.parts import READ, local
+
+INTERNAL: Final = (
+    Route(
+        "GET",
+        "/v1/internal/ui/nodes",
+        Read(internal.nodes, as_json),
+        "Nodes with all that is on them",
+        (*READ, "filter"),
+    ),
+    Route(
+        "GET",
+        "/v1/internal/ui/node/{node}",
+        Read(internal.node, internal.show_node),
+        "A node with all that is on it",
+        READ,
+    ),
+    Route(
+        "GET",
+        "/v1/internal/ui/services",
+        Read(internal.services, internal.show_services),
+        "Services, summed up",
+        (*READ, "filter"),
+    ),
+)
+
+UI: Final = (
+    local("GET", "/", ui.root, "The way to the web page"),
+    local("GET", "/ui/{file}", ui.page, "The web page"),
+)
