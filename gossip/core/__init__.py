@@ -1,0 +1,1 @@
+"""The rules of gossip membership: pure, without clock, socket, randomness or log."""
