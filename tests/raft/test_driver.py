@@ -248,6 +248,24 @@ async def test_full_disk_fails_the_snapshot_and_not_the_log(tmp_path: Path) -> N
     await driver.stop()
 
 
+async def test_snapshot_that_cannot_be_named_leaves_the_log_as_it_was(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = CountingFiles()
+    settings = Settings(snapshot_threshold=1, snapshot_interval_s=0.001)
+    driver = make_driver(Journal(), durable(tmp_path, files=files), settings=settings)
+    await driver.start()
+    files.fail["rename"] = OSError(5, "Input/output error")
+
+    async with asyncio.timeout(10):
+        while "no snapshot taken, the log keeps growing" not in caplog.text:
+            await driver.propose(b"x")
+
+    assert driver.last_snapshot_index == 0
+    files.fail.clear()
+    await driver.stop()
+
+
 async def test_nearly_full_disk_refuses_commands_until_there_is_room(tmp_path: Path) -> None:
     files = CountingFiles()
     driver = make_driver(Journal(), durable(tmp_path, files=files))

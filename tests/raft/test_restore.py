@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from raft.entries import Server
-from raft.errors import BadArchive
+from raft.errors import BadArchive, SnapshotFailed, Stopped
 from raft.storage import MemoryStorage, Storage
 from tests.raft.machines import (
     ADDRESS,
     SERVER_ID,
+    CountingFiles,
     Journal,
     commands_after_restart,
     durable,
@@ -125,3 +126,51 @@ async def test_archive_that_the_machine_refuses_changes_nothing(tmp_path: Path) 
     await driver.stop()
     assert list((tmp_path / "snapshots").iterdir()) == []
     assert machine.commands == await commands_after_restart(tmp_path)
+
+
+async def archive_of(command: bytes) -> bytes:
+    donor = make_driver(Journal(), MemoryStorage())
+    await donor.start()
+    await donor.propose(command)
+    file, _ = await donor.save_archive()
+    await donor.stop()
+    with file:
+        return file.read()
+
+
+async def test_restore_on_a_full_disk_changes_nothing(tmp_path: Path) -> None:
+    archive = await archive_of(b"donated")
+    files = CountingFiles()
+    machine = Journal()
+    driver = make_driver(machine, durable(tmp_path, files=files))
+    await driver.start()
+    await driver.propose(b"kept")
+    files.fail["sync"] = OSError(28, "No space left on device")
+
+    with pytest.raises(SnapshotFailed, match="No space left"):
+        await driver.restore_archive(archive)
+
+    files.fail.clear()
+    assert await driver.propose(b"next") == (4, 2)
+    assert machine.commands == [(3, b"kept"), (4, b"next")]
+    await driver.stop()
+
+
+async def test_restore_that_cannot_become_durable_is_fatal(tmp_path: Path) -> None:
+    """The state machine holds the new state by then, and no disk does."""
+    archive = await archive_of(b"donated")
+    files = CountingFiles()
+    fatal: list[BaseException] = []
+    driver = make_driver(Journal(), durable(tmp_path, files=files), fatal=fatal)
+    await driver.start()
+    error = OSError(5, "Input/output error")
+    files.fail["rename"] = error
+
+    with pytest.raises(OSError, match="Input/output"):
+        await driver.restore_archive(archive)
+
+    assert fatal == [error]
+    with pytest.raises(Stopped, match="Input/output"):
+        await driver.propose(b"refused")
+    await driver.stop()
+    assert await commands_after_restart(tmp_path) == []
