@@ -118,7 +118,7 @@ def _run(call: Call, view: Any, index: int) -> None:
     try:
         subprocess.run(  # noqa: S603 - running the user's command is the point
             argv,
-            input=json.dumps(view).encode() + b"\n",
+            input=json.dumps(view, separators=(",", ":")).encode() + b"\n",
             env={**os.environ, "CONSUL_INDEX": str(index)},
             check=False,
         )
