@@ -294,8 +294,10 @@ class Driver:
         archive.state.seek(0)
         try:
             self._machine.restore(read_chunks(archive.state))
-        except ValueError as error:
+        except BaseException as error:
             staged.discard()
+            if not isinstance(error, ValueError):
+                raise
             message = f"the archive's state cannot be restored: {error}"
             raise BadArchive(message) from error
         # No await until the mark is queued: nobody may see the new state before it is durable.
