@@ -147,6 +147,13 @@ class Driver:
             _log.error("the log failed before everything was written")
         await asyncio.to_thread(self._storage.close)
 
+    def reconfigure(self, settings: Settings) -> None:
+        """Use other settings from now on; called on the loop, before or after ``start``."""
+        self._settings = settings
+        if self._check is not None and self._phase is Phase.RUNNING:
+            self._check.cancel()
+            self._schedule_check()
+
     async def snapshot(self) -> SnapshotMeta:
         """Snapshot the applied state; the newest one when nothing changed since.
 

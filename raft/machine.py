@@ -29,11 +29,19 @@ class StateMachine(Protocol):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """When snapshots are taken and how many entries stay behind them."""
+    """When snapshots are taken and how many entries stay behind them; 0 means the default.
+
+    Source: Consul treats 0 in these options as not set.
+    """
 
     snapshot_threshold: int = SNAPSHOT_THRESHOLD
     snapshot_interval_s: float = SNAPSHOT_INTERVAL_S
     trailing_logs: int = TRAILING_LOGS
+
+    def __post_init__(self) -> None:
+        for field in msgspec.structs.fields(self):
+            if not getattr(self, field.name):
+                msgspec.structs.force_setattr(self, field.name, field.default)
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):

@@ -229,6 +229,18 @@ async def test_snapshots_are_taken_by_themselves_at_the_threshold(tmp_path: Path
     await driver.stop()
 
 
+async def test_new_settings_count_at_once(tmp_path: Path) -> None:
+    driver = make_driver(Journal(), durable(tmp_path))
+    await driver.start()
+
+    driver.reconfigure(Settings(snapshot_threshold=10, snapshot_interval_s=0.001))
+
+    async with asyncio.timeout(10):
+        while driver.last_snapshot_index < 10:
+            await driver.propose(b"x")
+    await driver.stop()
+
+
 async def test_full_disk_fails_the_snapshot_and_not_the_log(tmp_path: Path) -> None:
     files = CountingFiles()
     machine = Journal()

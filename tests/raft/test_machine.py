@@ -16,6 +16,12 @@ def test_settings_default_to_those_of_consul() -> None:
     ) == (16_384, 30.0, 10_240)
 
 
+def test_zero_means_the_default() -> None:
+    zeros = Settings(snapshot_threshold=0, snapshot_interval_s=0, trailing_logs=0)
+
+    assert zeros == Settings()
+
+
 def test_losing_durability_ends_the_process_unless_said_otherwise() -> None:
     surroundings = Surroundings(
         wall_s=time.time,
