@@ -8,6 +8,7 @@
 Nothing here decides anything; ``agent.lifecycle`` starts and stops what is made here.
 """
 
+import os
 import uuid
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -17,7 +18,6 @@ from typing import Any
 import structlog
 
 from agent.checks.runner import CheckRunner
-from agent.checks.settings import CheckSettings
 from agent.clock import monotonic_s, wall_s
 from agent.config import RuntimeConfig
 from agent.dns.rpc_directory import RpcDirectory
@@ -35,7 +35,15 @@ from agent.rpc.server import ServerContext
 from agent.server.leader import Leader
 from agent.server.sessions import SessionTimers
 from agent.services import Services
-from agent.settings import autopilot_configuration, dns_settings, http_settings, local_settings
+from agent.settings import (
+    autopilot_configuration,
+    check_settings,
+    dns_settings,
+    http_settings,
+    local_settings,
+    name_filter,
+    raft_settings,
+)
 from agent.tasks import Tasks
 from agent.telemetry.logs import LogHub
 from agent.telemetry.metrics import Metrics
@@ -47,7 +55,7 @@ from catalog.store import Store
 from raft.driver import Driver
 from raft.durable import DurableStorage
 from raft.entries import Server
-from raft.machine import Settings, Surroundings
+from raft.machine import Surroundings
 from raft.storage import MemoryStorage, Storage
 
 _log = structlog.get_logger("agent")
@@ -71,7 +79,11 @@ class Agent:
         self.node_id = _node_id(config, data_directory)
         self.rng: Random = SystemRandom()
         self.tasks = Tasks()
-        self.metrics = Metrics(now_s=wall_s(), prefix=config.telemetry.metrics_prefix)
+        self.metrics = Metrics(
+            now_s=wall_s(),
+            prefix=config.telemetry.metrics_prefix,
+            name_filter=name_filter(config),
+        )
         self.runtime = Runtime(self.metrics, self.tasks)
         self.timers = SessionTimers(self._end_session)
         self.machine = StateMachine(self.timers.hear)
@@ -79,11 +91,7 @@ class Agent:
             self.machine,
             self._storage(),
             Server(suffrage=0, id=self.node_id, address=_address(config)),
-            Settings(
-                snapshot_threshold=config.raft_snapshot_threshold,
-                snapshot_interval_s=config.raft_snapshot_interval / SECOND,
-                trailing_logs=config.raft_trailing_logs,
-            ),
+            raft_settings(config),
             Surroundings(
                 wall_s=wall_s,
                 random=self.rng.random,
@@ -163,7 +171,7 @@ class Agent:
             lambda check_id, status, output: self.local_state.update_check(
                 check_id, status, output, now_s=monotonic_s()
             ),
-            CheckSettings(output_bytes_max=config.check_output_max_size),
+            check_settings(config, os.environ),
             lookup=AliasLookup(self.local_state, self.router),
         )
         self.local = LocalAgent(

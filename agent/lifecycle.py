@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -9,8 +10,8 @@ from typing import Any, Final
 import structlog
 
 from agent.compose import Agent, data_directory_of
-from agent.config import RuntimeConfig, plan_reload
-from agent.http.tls import server_context
+from agent.config import ConfigError, RuntimeConfig, plan_reload
+from agent.http.tls import TlsError, renew, server_context
 from agent.http.unix_sockets import unix_sockets
 from agent.local.definitions import (
     CheckDefinition,
@@ -20,7 +21,13 @@ from agent.local.definitions import (
 )
 from agent.local.errors import LocalFault
 from agent.local.reaper import reap
-from agent.settings import dns_settings, http_settings, local_settings
+from agent.settings import (
+    dns_settings,
+    http_settings,
+    local_settings,
+    name_filter,
+    raft_settings,
+)
 from agent.telemetry.logs import LogHub
 from catalog.errors import CatalogError
 from catalog.watch import index_key
@@ -41,6 +48,7 @@ class Lifecycle:
         self, config: RuntimeConfig, load: Callable[[], RuntimeConfig], log_hub: LogHub
     ) -> None:
         self._load = load
+        self._https: ssl.SSLContext | None = None
         self._log_hub = log_hub
         self._ended = asyncio.Event()
         self._reloading = asyncio.Lock()
@@ -88,14 +96,14 @@ class Lifecycle:
         )
         self._watch_own_rows()
         await self._listen()
-        if config.pid_file:
-            Path(config.pid_file).write_text(f"{_process_id()}\n")
+        self._write_pid_file()
 
     async def _listen(self) -> None:
         agent, config = self.agent, self.agent.config
         await agent.http.listen(config.http_addrs, unix=unix_sockets(config))
         if config.https_addrs:
-            await agent.http.listen(config.https_addrs, tls=server_context(config))
+            self._https = server_context(config)
+            await agent.http.listen(config.https_addrs, tls=self._https)
         for place in config.dns_addrs:
             await agent.dns.start(place.host, place.port)
 
@@ -119,10 +127,17 @@ class Lifecycle:
         agent.runtime.stop()
         await agent.driver.stop()
         await agent.tasks.close()
-        if agent.config.pid_file:
-            Path(agent.config.pid_file).unlink(missing_ok=True)
+        self._remove_pid_file()
         if self._data_directory is not None:
             self._data_directory.close()
+
+    def _write_pid_file(self) -> None:
+        if self.agent.config.pid_file:
+            Path(self.agent.config.pid_file).write_text(f"{_process_id()}\n")
+
+    def _remove_pid_file(self) -> None:
+        if self.agent.config.pid_file:
+            Path(self.agent.config.pid_file).unlink(missing_ok=True)
 
     def _leave(self) -> None:
         # After the answer to whoever asked has left.
@@ -156,9 +171,11 @@ class Lifecycle:
             try:
                 plan = plan_reload(agent.config, self._load())
                 definitions = _definitions(plan.config)
+                if self._https is not None:
+                    renew(self._https, plan.config)
                 agent.local.settings = local_settings(plan.config)
                 agent.local.reload(*definitions)
-            except (LocalFault, ValueError) as error:
+            except (ConfigError, LocalFault, TlsError, ValueError) as error:
                 agent.local.settings = local_settings(agent.config)
                 raise ReloadRefused(str(error)) from None
             self._apply(plan.config)
@@ -170,6 +187,9 @@ class Lifecycle:
         agent = self.agent
         agent.config = agent.services.config = config
         agent.router.limits = config
+        agent.driver.reconfigure(raft_settings(config))
+        agent.runner.reload_tls()
+        agent.metrics.change_filter(name_filter(config))
         agent.front.apply_settings(http_settings(config))
         agent.http.settings_changed()
         agent.dns.reload(dns_settings(config))

@@ -284,7 +284,8 @@ class Services:
     async def save_snapshot(self) -> tuple[bytes, int]:
         """The whole state as an archive, and its index."""
         archive, meta = await self._driver.save_archive()
-        return archive.read(), meta.index
+        with archive:
+            return archive.read(), meta.index
 
     async def restore_snapshot(self, archive: bytes) -> None:
         """Replace the whole state. Raises Invalid for a bad archive, which changes nothing."""

@@ -1,15 +1,20 @@
 """From the configuration to the settings of each part: plain translations, nothing decided."""
 
 import ipaddress
+from collections.abc import Mapping
 
+from agent.checks.settings import DOCKER_HOST, CheckSettings
 from agent.config import RuntimeConfig
 from agent.dns.settings import DnsSettings, SoaSettings
 from agent.http.settings import HEAD_BYTES_MAX, HttpSettings
+from agent.http.tls import client_context
 from agent.local.agent import LocalSettings
 from agent.telemetry.log_file import Rotation
 from agent.telemetry.logs import LogSettings
+from agent.telemetry.metrics import NameFilter
 from catalog.duration import SECOND
 from catalog.rows.system import AutopilotConfiguration
+from raft.machine import Settings
 
 
 def http_settings(config: RuntimeConfig) -> HttpSettings:
@@ -80,6 +85,7 @@ def log_settings(config: RuntimeConfig) -> LogSettings:
     return LogSettings(
         level=config.log_level,
         as_json=config.log_json,
+        syslog_facility=config.syslog_facility if config.enable_syslog else "",
         file=config.log_file,
         rotation=Rotation(
             duration_ns=config.log_rotate_duration,
@@ -102,3 +108,27 @@ def autopilot_configuration(config: RuntimeConfig) -> AutopilotConfiguration:
         disable_upgrade_migration=keys.disable_upgrade_migration,
         upgrade_version_tag=keys.upgrade_version_tag,
     )
+
+
+def raft_settings(config: RuntimeConfig) -> Settings:
+    """When the log is compacted."""
+    return Settings(
+        snapshot_threshold=config.raft_snapshot_threshold,
+        snapshot_interval_s=config.raft_snapshot_interval / SECOND,
+        trailing_logs=config.raft_trailing_logs,
+    )
+
+
+def check_settings(config: RuntimeConfig, environment: Mapping[str, str]) -> CheckSettings:
+    """What all checks go by; DOCKER_HOST is read from the environment."""
+    return CheckSettings(
+        output_bytes_max=config.check_output_max_size,
+        agent_tls=(lambda: client_context(config)) if config.enable_agent_tls_for_checks else None,
+        docker_host=environment.get("DOCKER_HOST", DOCKER_HOST),
+    )
+
+
+def name_filter(config: RuntimeConfig) -> NameFilter:
+    """Which metrics are kept."""
+    telemetry = config.telemetry
+    return NameFilter(tuple(telemetry.prefix_filter), telemetry.filter_default)

@@ -25,7 +25,7 @@ class _Header(msgspec.Struct, frozen=True):
     version: int
 
 
-class BadSnapshot(Exception):
+class BadSnapshot(ValueError):
     """The bytes are no snapshot of a version that is known here."""
 
 
