@@ -27,6 +27,7 @@ class DataDirectory:
             self._lock = (self.path / "agent.lock").open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self.close()
             raise IdentityError(
                 f"data_dir {self.path} is used by another agent that is running"
             ) from None
@@ -36,7 +37,7 @@ class DataDirectory:
     def node_id(self, given: str) -> str:
         """The node's id: given, else the one of an earlier start, else a new one. Kept."""
         file = self.path / "node-id"
-        known = file.read_text().strip().lower() if file.exists() else ""
+        known = file.read_text(errors="replace").strip().lower() if file.exists() else ""
         if known and not is_uuid(known):
             raise IdentityError(f"{file} holds no UUID; restore or remove it")
         node_id = given.lower() or known or str(uuid.uuid4())
@@ -51,3 +52,4 @@ class DataDirectory:
         """Leave the directory to others."""
         if self._lock is not None:
             self._lock.close()
+            self._lock = None

@@ -7,6 +7,7 @@ collected here in either case, under a limit of size and of time.
 
 import asyncio
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 from typing_extensions import override
@@ -14,17 +15,25 @@ from typing_extensions import override
 from agent.clock import wall_s
 from agent.http.call import Answer, Call, HttpError
 from agent.http.encode import render
-from agent.http.fast import Answers, Blocks, to_bytes
+from agent.http.fast import Answers, Block, Blocks, to_bytes
 from agent.http.front import Front
 from agent.http.route import Read, Route, Write
 from catalog.errors import CatalogError
 
 FAST_BODY_BYTES_MAX: Final = 64 * 1024  # a larger value is not worth holding up others for
-PENDING_BYTES_MAX: Final = 1024 * 1024  # pipelined requests behind a write in progress
+PENDING_BYTES_MAX: Final = 1024 * 1024  # pipelined requests that wait; more is left unread
 _HEAD_END: Final = b"\r\n\r\n"
 _VERSION: Final = b" HTTP/1.1"
 # Parameters that ask for more than the state of now.
-_SLOW_PARAMETERS: Final = (b"index=", b"cached", b"consistent", b"wait=", b"stale", b"near=")
+_SLOW_PARAMETERS: Final = (
+    "index",
+    "cached",
+    "consistent",
+    "wait",
+    "stale",
+    "max_stale",
+    "near",
+)
 
 
 class SlowLane(Protocol):
@@ -101,9 +110,14 @@ class Connection(asyncio.Protocol):
         self._client = ""
         self._refused = False
         self._writing = False  # a fast write waits for the log
+        self._choked = False  # the client does not read its answers
+        self._unread = False  # what the client sends is left in its socket
+        self._ended = False  # the client sends no more
         self._slow: SlowLane | None = None
+        self._slow_due = False  # aiohttp has a request that it has not begun to answer
         self._slow_owns = False  # aiohttp may hold part of a request: it keeps the connection
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._body_due = False  # the timer is for a body, not for a head
 
     # The life of the connection.
 
@@ -115,13 +129,14 @@ class Connection(asyncio.Protocol):
         self._client = peer[0] if isinstance(peer, tuple) else ""
         self._refused = not self._listener.enter(self, self._client)
         if self._refused:
-            self._start_head_timer()
+            self._start_timer(self._front.settings.head_timeout_s)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._listener.leave(self, self._client)
-        self._stop_head_timer()
+        self._stop_timer()
         self._transport = None
+        self._buffer = b""
         if self._slow is not None:
             self._slow.connection_lost(exc)
 
@@ -129,23 +144,33 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool | None:
         if self._slow is not None:
             self._slow.eof_received()
-        # A write in progress is answered even if the client has said that it sends no more.
-        return self._writing or None
+        # What came before the end is answered: a write in progress, and what stands behind it.
+        self._ended = self._writing or self._choked
+        return self._ended
 
     @override
     def pause_writing(self) -> None:
+        self._choked = True
         if self._slow is not None:
             self._slow.pause_writing()
 
     @override
     def resume_writing(self) -> None:
+        self._choked = False
         if self._slow is not None:
             self._slow.resume_writing()
+        if not self._slow_is_busy():
+            self._go_on()
 
     def close(self) -> None:
         """End the connection."""
+        self._buffer = b""
         if self._transport is not None:
             self._transport.close()
+
+    def slow_began(self) -> None:
+        """aiohttp has begun to answer: from now on it says itself whether it is busy."""
+        self._slow_due = False
 
     # Bytes.
 
@@ -153,40 +178,74 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             self._refuse()
-        elif self._slow_owns or (self._slow is not None and self._slow._request_in_progress):
+        elif self._slow_is_busy():
             self._slow_owns = True
             assert self._slow is not None
             self._slow.data_received(data)
-        elif self._writing:
+        elif self._writing or self._choked:
             self._buffer += data
-            if len(self._buffer) > PENDING_BYTES_MAX:
-                self.close()
+            if len(self._buffer) > PENDING_BYTES_MAX and not self._unread and self._transport:
+                self._unread = True
+                self._transport.pause_reading()
         else:
             self._buffer = self._buffer + data if self._buffer else data
             self._serve()
 
+    def _slow_is_busy(self) -> bool:
+        if self._slow is None:
+            return False
+        return self._slow_owns or self._slow_due or self._slow._request_in_progress
+
+    def _go_on(self) -> None:
+        """Serve what waited behind a write or a full connection."""
+        if self._transport is None:
+            return
+        if self._unread:
+            self._unread = False
+            self._transport.resume_reading()
+        if self._buffer:
+            self._serve()
+        if self._ended and not self._writing and not self._choked:
+            self.close()
+
     def _serve(self) -> None:
         """Answer requests from the buffer until it is used up or something has to be awaited."""
-        while self._buffer and not self._writing:
+        while self._buffer and not self._writing and not self._choked:
             buffer = self._buffer
             head_end = buffer.find(_HEAD_END)
+            if max(head_end, 0) > self._front.settings.head_bytes_max:
+                self._end_with(431)
+                return
             if head_end < 0:
                 self._wait_for_head()
                 return
-            self._stop_head_timer()
-            used = self._try_fast(buffer, head_end)
+            block = self._read_block(buffer, head_end)
+            if self._lacks_body(block, len(buffer) - head_end - len(_HEAD_END)):
+                return
+            self._stop_timer()
+            used = self._try_fast(buffer, head_end, block)
             if not used:
-                self._hand_over(head_end)
+                self._hand_over(head_end, block)
                 return
             self._buffer = buffer[used:]
 
-    def _try_fast(self, buffer: bytes, head_end: int) -> int:
+    def _read_block(self, buffer: bytes, head_end: int) -> Block:
+        return self._listener.blocks.read(buffer[buffer.find(b"\r\n") + 2 : head_end])
+
+    def _lacks_body(self, block: Block, body_bytes: int) -> bool:
+        """Whether to wait for more: a request with a small body is begun when it is complete."""
+        if body_bytes >= block.body_bytes or block.body_bytes > FAST_BODY_BYTES_MAX:
+            return False
+        if not self._body_due:
+            self._stop_timer()
+            self._body_due = True
+            self._start_timer(self._front.settings.body_timeout_s)
+        return True
+
+    def _try_fast(self, buffer: bytes, head_end: int, block: Block) -> int:
         """Answer the first request of the buffer; the bytes it took, 0 if it is for aiohttp."""
         line_end = buffer.find(b"\r\n")
-        if buffer[line_end - 9 : line_end] != _VERSION:
-            return 0
-        block = self._listener.blocks.read(buffer[line_end + 2 : head_end])
-        if not block.suits:
+        if not block.suits or buffer[line_end - 9 : line_end] != _VERSION:
             return 0
         if buffer.startswith(b"GET /"):
             if block.body_bytes:
@@ -201,17 +260,16 @@ class Connection(asyncio.Protocol):
             )
         return 0
 
-    def _fast_get(self, target: bytes, block: Any) -> bool:
+    def _fast_get(self, target: bytes, block: Block) -> bool:
         key = target + b" " + block.variant
         answer = self._listener.answers.get(key)
         if answer is not None:
             self._write(answer)
             return True
-        path, mark, query = target.partition(b"?")
-        if mark and any(name in query for name in _SLOW_PARAMETERS):
-            return False
         call, route = self._route("GET", target, block, b"")
         if call is None or route is None or not isinstance(route.action, Read):
+            return False
+        if call.query.raw and any(call.query.has(name) for name in _SLOW_PARAMETERS):
             return False
         try:
             shown, watched = self._front.answer_now(route, call)
@@ -222,7 +280,7 @@ class Connection(asyncio.Protocol):
         self._listener.answers.keep(key, answer, watched)
         return True
 
-    def _fast_put(self, target: bytes, block: Any, body: bytes) -> bool:
+    def _fast_put(self, target: bytes, block: Block, body: bytes) -> bool:
         call, route = self._route("PUT", target, block, body)
         if call is None or route is None or not isinstance(route.action, Write):
             return False
@@ -235,8 +293,8 @@ class Connection(asyncio.Protocol):
             else:
                 answer = Answer(json=result)
             self._write(to_bytes(self._front.render(answer, call)))
-            if self._buffer and not answered_at_once:
-                self._serve()
+            if not answered_at_once:
+                self._go_on()
 
         answered_at_once = True
         self._writing = True
@@ -249,10 +307,12 @@ class Connection(asyncio.Protocol):
         return True
 
     def _route(
-        self, method: str, target: bytes, block: Any, body: bytes
+        self, method: str, target: bytes, block: Block, body: bytes
     ) -> tuple[Call | None, Route | None]:
         try:
             text = target.decode("ascii")
+            if " " in text or not text.isprintable():
+                return None, None
             found, query = self._front.found(method, text)
             call = Call(self._front, method, text, query, block.headers, body, self._client)
             route = self._front.route(found, call)
@@ -271,12 +331,13 @@ class Connection(asyncio.Protocol):
 
     # The hand-over.
 
-    def _hand_over(self, head_end: int) -> None:
+    def _hand_over(self, head_end: int, block: Block) -> None:
         """Give the buffer to aiohttp; the connection comes back if it was exactly one request."""
+        if self._ended:
+            return  # aiohttp takes a client that sends no more for one that has gone
         data, self._buffer = self._buffer, b""
-        line_end = data.find(b"\r\n")
-        block = self._listener.blocks.read(data[line_end + 2 : head_end])
         self._slow_owns = not block.suits or len(data) != head_end + 4 + block.body_bytes
+        self._slow_due = True
         if self._slow is None:
             self._slow = self._listener.slow_lane()
             assert self._transport is not None
@@ -287,30 +348,29 @@ class Connection(asyncio.Protocol):
 
     def _wait_for_head(self) -> None:
         if len(self._buffer) > self._front.settings.head_bytes_max:
-            self._end_with(431, "Request Header Fields Too Large")
-        elif self._head_timer is None:
-            self._start_head_timer()
+            self._end_with(431)
+        elif self._timer is None:
+            self._start_timer(self._front.settings.head_timeout_s)
 
-    def _start_head_timer(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._head_timer = loop.call_later(self._front.settings.head_timeout_s, self.close)
+    def _start_timer(self, timeout_s: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(timeout_s, self.close)
 
-    def _stop_head_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _stop_timer(self) -> None:
+        self._body_due = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _refuse(self) -> None:
         count_max = self._front.settings.connections_per_client_max
         self._end_with(
             429,
-            "Too Many Requests",
             f"Your IP is issuing too many concurrent connections, at most {count_max} are "
             "allowed (limits.http_max_conns_per_client)",
         )
 
-    def _end_with(self, status: int, reason: str, text: str = "") -> None:
-        answer = Answer(status=status, text=text or reason, headers={"Connection": "close"})
-        body = to_bytes(render(answer, [], pretty=False, gzip=False))
-        self._write(body.replace(b"Unknown", reason.encode(), 1))
+    def _end_with(self, status: int, text: str = "") -> None:
+        text = text or HTTPStatus(status).phrase
+        answer = Answer(status=status, text=text, headers={"Connection": "close"})
+        self._write(to_bytes(render(answer, [], pretty=False, gzip=False)))
         self.close()

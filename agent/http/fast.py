@@ -14,8 +14,11 @@ from typing_extensions import override
 from agent.http.encode import Rendered
 
 BLOCKS_MAX: Final = 1024  # distinct header blocks remembered; all are forgotten beyond it
+BLOCK_BYTES_MAX: Final = 4096  # a larger block is read anew each time: bounds what is remembered
+LENGTH_DIGITS_MAX: Final = 15  # of a Content-Length; more is no length but an attack
 ANSWERS_MAX: Final = 4096  # answers kept; the oldest is dropped beyond it
 ANSWERS_BYTES_MAX: Final = 16 * 1024 * 1024  # of all kept answers together
+TARGET_BYTES_MAX: Final = 2048  # answers to longer targets are not kept: the keys are bounded too
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -66,6 +69,8 @@ def read_block(block: bytes) -> Block:
             continue
         name, colon, value = line.decode("latin-1").partition(":")
         suits = suits and bool(colon) and name.isascii() and name.replace("-", "").isalnum()
+        # A lone CR, LF or NUL may end a line for others on the way: aiohttp refuses it.
+        suits = suits and value.isascii() and value.isprintable()
         fields.append((name, value.strip(" \t")))
     headers = Headers(fields)
     length = headers.get("Content-Length", "0")
@@ -76,6 +81,7 @@ def read_block(block: bytes) -> Block:
         and headers.get("Connection", "keep-alive").lower() == "keep-alive"
         and length.isascii()
         and length.isdigit()
+        and len(length) <= LENGTH_DIGITS_MAX
         and not any(name in headers for name in _NOT_FAST)
     )
     variant = b"gzip" if "gzip" in headers.get("Accept-Encoding") else b""
@@ -91,10 +97,13 @@ class Blocks:
     def read(self, block: bytes) -> Block:
         """What a block says."""
         known = self._known.get(block)
-        if known is None:
+        if known is not None:
+            return known
+        known = read_block(block)
+        if len(block) <= BLOCK_BYTES_MAX:
             if len(self._known) >= BLOCKS_MAX:
                 self._known.clear()
-            known = self._known[block] = read_block(block)
+            self._known[block] = known
         return known
 
 
@@ -119,7 +128,7 @@ class Answers:
 
     def keep(self, key: bytes, answer: bytes, watched: list[Hashable]) -> None:
         """Keep an answer until one of the watch keys changes."""
-        if key in self._kept or not watched:
+        if key in self._kept or not watched or len(key) > TARGET_BYTES_MAX:
             return
 
         def changed() -> None:

@@ -77,13 +77,10 @@ class HttpServer:
     async def _listen_unix(self, path: str, unix: UnixSockets) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         file = Path(path)
-        file.unlink(missing_ok=True)
+        _remove_socket(file)  # of an earlier agent that was killed
         server = await loop.create_unix_server(lambda: Connection(self.shared), path)
         self._paths.append(file)
-        if unix.user >= 0 or unix.group >= 0:
-            os.chown(path, unix.user, unix.group)
-        if unix.mode:
-            file.chmod(unix.mode)
+        _hand_to_users(file, unix)
         return server
 
     def settings_changed(self) -> None:
@@ -98,4 +95,16 @@ class HttpServer:
         for connection in list(self.shared.connections):
             connection.close()
         for path in self._paths:
-            path.unlink(missing_ok=True)
+            _remove_socket(path)
+
+
+def _remove_socket(file: Path) -> None:
+    if file.is_socket():
+        file.unlink(missing_ok=True)
+
+
+def _hand_to_users(file: Path, unix: UnixSockets) -> None:
+    if unix.user >= 0 or unix.group >= 0:
+        os.chown(file, unix.user, unix.group)
+    if unix.mode:
+        file.chmod(unix.mode)

@@ -29,3 +29,4 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     head_bytes_max: int = HEAD_BYTES_MAX
     connections_per_client_max: int = 200
     head_timeout_s: float = 10.0
+    body_timeout_s: float = 60.0

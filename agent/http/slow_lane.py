@@ -5,21 +5,65 @@ and drained afterwards, so that the client can always read why.
 """
 
 import asyncio
+from collections.abc import AsyncGenerator
+from http import HTTPStatus
 from typing import Final
 
+import structlog
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
+from typing_extensions import override
 
 from agent.http.call import Answer, Call, HttpError, Query
+from agent.http.connection import Connection
 from agent.http.fast import Headers
 from agent.http.front import Front
 from agent.http.handlers.kv import too_large
 from agent.http.route import Found
 
+_log = structlog.get_logger("agent.http")
+
 BODY_BYTES_MAX: Final = 16 * 1024 * 1024  # far above any registration; bounds memory
-BODY_TIMEOUT_S: Final = 60.0  # a client that sends a body more slowly is given up
 HEAD_LINE_BYTES_MAX: Final = 1024 * 1024  # heads are limited as a whole before they come here
 HEADERS_MAX: Final = 1000  # fields in a head
+NO_HOST: Final = ": missing required Host header"
+# aiohttp knows nothing of the fast lane and would close a connection that it thinks is idle.
+KEEP_ALIVE_S: Final = 365 * 24 * 3600.0
+
+
+class _Protocol(RequestHandler):
+    """aiohttp's protocol; its own refusals say what Go's server says, and echo nothing."""
+
+    __slots__ = ()
+
+    @override
+    def handle_error(
+        self,
+        request: BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if status == HTTPStatus.BAD_REQUEST:
+            _log.debug("unreadable request", client=request.remote, error=str(exc))
+        else:
+            _log.error("request failed", client=request.remote, exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun already")
+        text = f"{status} {HTTPStatus(status).phrase}"
+        if "'Host'" in (message or ""):
+            text += NO_HOST
+        response = web.Response(status=status, text=text)
+        response.headers["Server"] = "proconsul"
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    @override
+    def __call__(self) -> RequestHandler:
+        return _Protocol(self, loop=self._loop, **self._kwargs)
 
 
 def make(front: Front) -> web.Server:
@@ -28,10 +72,11 @@ def make(front: Front) -> web.Server:
     async def handle(request: BaseRequest) -> web.StreamResponse:
         return await _handle(front, request)
 
-    return web.Server(
+    return _Server(
         handle,
         access_log=None,
         handler_cancellation=True,
+        keepalive_timeout=KEEP_ALIVE_S,
         max_line_size=HEAD_LINE_BYTES_MAX,
         max_field_size=HEAD_LINE_BYTES_MAX,
         max_headers=HEADERS_MAX,
@@ -40,8 +85,13 @@ def make(front: Front) -> web.Server:
 
 
 async def _handle(front: Front, request: BaseRequest) -> web.StreamResponse:
-    peer = request.transport.get_extra_info("peername") if request.transport else None
-    source = peer[0] if isinstance(peer, tuple) else ""
+    source = ""
+    if request.transport is not None:
+        peer = request.transport.get_extra_info("peername")
+        source = peer[0] if isinstance(peer, tuple) else ""
+        connection = request.transport.get_protocol()
+        if isinstance(connection, Connection):
+            connection.slow_began()
     headers = Headers(request.headers.items())
     found: Found | None = None
     target = request.raw_path
@@ -49,7 +99,7 @@ async def _handle(front: Front, request: BaseRequest) -> web.StreamResponse:
         target = "/" + target.partition("://")[2].partition("/")[2]
     try:
         if request.version >= (1, 1) and "host" not in headers:
-            raise HttpError(400, "missing required Host header")
+            raise HttpError(400, f"400 Bad Request{NO_HOST}")
         found, query = front.found(request.method, target)
         body = await _body(front, request, found)
     except HttpError as error:
@@ -75,7 +125,7 @@ async def _body(front: Front, request: BaseRequest, found: Found) -> bytes:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     chunks = bytearray()
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        async with asyncio.timeout(front.settings.body_timeout_s):
             async for chunk in request.content.iter_any():
                 chunks += chunk
                 if len(chunks) > limit:
@@ -123,7 +173,11 @@ async def _stream(front: Front, request: BaseRequest, answer: Answer) -> web.Str
     _set_headers(response, [*front.common, ("Content-Type", content_type)])
     response.enable_chunked_encoding()
     await response.prepare(request)
-    async for chunk in answer.stream:
-        await response.write(chunk)
+    try:
+        async for chunk in answer.stream:
+            await response.write(chunk)
+    finally:
+        if isinstance(answer.stream, AsyncGenerator):
+            await answer.stream.aclose()
     await response.write_eof()
     return response

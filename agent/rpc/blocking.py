@@ -57,8 +57,8 @@ async def run(store: Store, query: Query, min_index: int, timeout_s: float) -> t
         value = query(read)
         if read.index > min_index or generation != store.generation:
             return value, read
-        if min_index <= store.abandoned_index:
-            return value, read
+        if read.index < min_index <= store.abandoned_index:
+            return value, read  # the reader knows a history that is gone
         # No await between the read and the wait: a change in between would be missed.
         if not await _change(store, read.watched, deadline_s - loop.time()):
             return value, read

@@ -6,6 +6,7 @@ Source: Consul API, agent caching.
 """
 
 from collections import OrderedDict
+from hashlib import blake2b
 from typing import Final
 
 import msgspec
@@ -28,7 +29,8 @@ class SeenReads:
         """X-Cache and Age of a read. Raises BadRequest for a bad Cache-Control header."""
         must_fetch = _must_fetch(cache_control)
         question = msgspec.structs.replace(request, min_index=0, wait_ns=0)
-        key = type(request).__name__.encode() + _encode(question)
+        # A digest, so that long questions take no more room than short ones.
+        key = blake2b(type(request).__name__.encode() + _encode(question), digest_size=16).digest()
         known = key in self._seen
         self._seen[key] = None
         self._seen.move_to_end(key)

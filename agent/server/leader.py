@@ -88,7 +88,12 @@ class Leader:
 
     async def _propose(self, command: bytes) -> object:
         done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        self._router.log.submit(command, lambda _index, result: done.set_result(result))
+
+        def applied(_index: int, result: object) -> None:
+            if not done.done():  # who waits may have been cancelled
+                done.set_result(result)
+
+        self._router.log.submit(command, applied)
         return await done
 
     def end_session(self, session_id: str) -> None:
@@ -104,5 +109,8 @@ class Leader:
         while True:
             index = last_index()
             await asyncio.sleep(TOMBSTONE_TTL_S)
-            await self._propose(encode(TombstonesReap(index=index)))
+            try:
+                await self._propose(encode(TombstonesReap(index=index)))
+            except RaftError as error:
+                _log.warning("tombstones not reaped yet", error=str(error))
             await asyncio.sleep(TOMBSTONE_GRANULARITY_S)
