@@ -20,6 +20,8 @@ import structlog
 from agent.checks.runner import CheckRunner
 from agent.clock import monotonic_s, wall_s
 from agent.config import RuntimeConfig
+from agent.connect.authority import Authority
+from agent.connect.leaf import Leaves
 from agent.dns.rpc_directory import RpcDirectory
 from agent.dns.server import DnsServer
 from agent.http.front import Front
@@ -27,6 +29,7 @@ from agent.http.listeners import HttpServer
 from agent.http.routes import ROUTES
 from agent.identity import DataDirectory
 from agent.local.agent import LocalAgent
+from agent.local.central_config import CentralConfig
 from agent.local.servers_catalog import AliasLookup, ServersCatalog
 from agent.local.state import LocalState
 from agent.local.sync import LocalSync
@@ -99,6 +102,7 @@ class Agent:
                 on_fatal=on_fatal,
             ),
         )
+        self.authority = self._make_authority()
         context = ServerContext(
             store=self.store,
             datacenter=config.datacenter,
@@ -108,6 +112,7 @@ class Agent:
             new_uuid=_new_uuid,
             now_s=wall_s,
             session_ttl_min_ns=config.session_ttl_min or 10 * SECOND,
+            authority=self.authority,
         )
         self.router = Router(context, self.driver, config)
         self.leader = Leader(self.router, self.store, self.timers)
@@ -116,6 +121,7 @@ class Agent:
             config=config,
             node_id=self.node_id,
             local=self.local,
+            leaves=self._make_leaves(),
             store=self.store,
             driver=self.driver,
             metrics=self.metrics,
@@ -158,6 +164,27 @@ class Agent:
             return MemoryStorage()
         return DurableStorage(self.data_directory.path / "raft", self.node_id)
 
+    def _make_authority(self) -> Authority | None:
+        if not self.config.connect.enabled:
+            return None
+        return Authority(
+            store=self.store,
+            log=self.driver,
+            datacenter=self.config.datacenter,
+            now_s=wall_s,
+            new_uuid=_new_uuid,
+            start_task=self.tasks.start,
+        )
+
+    def _make_leaves(self) -> Leaves:
+        return Leaves(
+            self.router,
+            self.config.datacenter,
+            rng=self.rng,
+            now_s=wall_s,
+            start_task=self.tasks.start,
+        )
+
     def _make_local(self) -> None:
         config = self.config
         self.local_state = LocalState(
@@ -180,6 +207,7 @@ class Agent:
             runner=self.runner,
             data_dir=self.data_directory.path if self.data_directory else None,
         )
+        self.central_config = CentralConfig(self.local_state, self.router, self.tasks)
         self.sync = LocalSync(
             state=self.local_state,
             catalog=ServersCatalog(self.router),
@@ -193,6 +221,9 @@ class Agent:
         await self.leader.start(
             self.node(), self.config.rpc_advertise.port, autopilot_configuration(self.config)
         )
+        if self.authority is not None:
+            connect = self.config.connect
+            await self.authority.start(connect.ca_provider or "consul", connect.ca_config)
         self.sync.server_appeared()
 
     def node(self) -> Node:

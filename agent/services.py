@@ -13,8 +13,10 @@ import msgspec
 
 from agent.clock import wall_s
 from agent.config import RuntimeConfig, debug_config
+from agent.connect.leaf import Leaves, Served
 from agent.local.agent import LocalAgent
 from agent.membership.events import EventRing, UserEvent, check, concerns
+from agent.rpc.blocking import wait_s as wait_s_of
 from agent.rpc.server import Random
 from agent.telemetry.logs import LogHub
 from agent.telemetry.metrics import Metrics
@@ -49,6 +51,7 @@ class Services:
         config: RuntimeConfig,
         node_id: str,
         local: LocalAgent,
+        leaves: Leaves,
         store: Store,
         driver: Driver,
         metrics: Metrics,
@@ -67,6 +70,7 @@ class Services:
         self.rng = rng
         self.new_uuid = new_uuid
         self.started_s = started_s
+        self._leaves = leaves
         self._store = store
         self._driver = driver
         self._metrics = metrics
@@ -264,6 +268,13 @@ class Services:
         own = [entry.service for entry in self.local.services().values()]
         if concerns(event, self.config.node_name, own):
             ring.receive(msgspec.structs.replace(event, l_time=ring.lamport_time))
+
+    # The mesh.
+
+    async def leaf(self, service: str, *, token: str, min_index: int, wait_ns: int) -> Served:
+        """A service's certificate and key; blocks while its index is not beyond ``min_index``."""
+        wait_s = wait_s_of(wait_ns, self.config, self.rng)
+        return await self._leaves.get(service, token, min_index, wait_s)
 
     # Telemetry.
 

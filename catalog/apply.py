@@ -8,11 +8,15 @@ from typing import Any
 
 from catalog.commands import (
     AutopilotPut,
+    CAConfigure,
+    CAPrune,
+    CASerialTake,
     Command,
     ConfigEntryDelete,
     ConfigEntryPut,
     CoordinateUpdate,
     Deregister,
+    IntentionChange,
     KvOperation,
     QueryDelete,
     QueryPut,
@@ -26,7 +30,17 @@ from catalog.commands import (
 from catalog.errors import CatalogError
 from catalog.snapshot import read_snapshot, write_snapshot
 from catalog.store import Store
-from catalog.writes import catalog, config_entry, coordinate, kv, operator, query, session
+from catalog.writes import (
+    catalog,
+    config_entry,
+    connect,
+    coordinate,
+    intention,
+    kv,
+    operator,
+    query,
+    session,
+)
 from catalog.writes import transaction as txn
 from catalog.writes.tx import Effect, Tx
 
@@ -42,6 +56,10 @@ _HANDLERS: dict[type[Command], Callable[[Tx, Any], object]] = {
     QueryDelete: query.delete,
     ConfigEntryPut: config_entry.put,
     ConfigEntryDelete: config_entry.delete,
+    IntentionChange: intention.change,
+    CAConfigure: connect.configure,
+    CASerialTake: connect.take_serial,
+    CAPrune: connect.prune,
     AutopilotPut: operator.put_autopilot,
     TombstonesReap: lambda tx, command: kv.reap_tombstones(tx, command.index),
 }

@@ -10,6 +10,8 @@ import msgspec
 
 from catalog.rows.check import HealthCheck
 from catalog.rows.config_entry import ConfigEntry
+from catalog.rows.connect import CAConfiguration, CARoot, CASigner
+from catalog.rows.intention import Intention
 from catalog.rows.node import Coordinate, Node
 from catalog.rows.query import PreparedQuery
 from catalog.rows.service import NodeService
@@ -151,6 +153,48 @@ class ConfigEntryDelete(Command, frozen=True, kw_only=True, tag="config-delete")
     cas_index: int | None = None
 
 
+class IntentionVerb:
+    """The changes of one intention: by its two names, or by the id of the older endpoint."""
+
+    UPSERT: Final = "upsert"
+    DELETE: Final = "delete"
+    CREATE_BY_ID: Final = "create-by-id"
+    UPDATE_BY_ID: Final = "update-by-id"
+    DELETE_BY_ID: Final = "delete-by-id"
+
+
+class IntentionChange(Command, frozen=True, kw_only=True, tag="intention"):
+    """A change of one source of a destination's intentions; ``now`` is RFC 3339 text."""
+
+    verb: str
+    intention: Intention = Intention()
+    id: str = ""
+    now: str = ""
+
+
+class CAConfigure(Command, frozen=True, kw_only=True, tag="ca-configure"):
+    """The mesh's authority: its configuration and, when the key changes, the new active root.
+
+    ``expected_index`` is the index of the configuration that was changed (0: none was stored).
+    """
+
+    configuration: CAConfiguration
+    expected_index: int
+    root: CARoot | None = None
+    signer: CASigner | None = None
+    now_s: float
+
+
+class CASerialTake(Command, frozen=True, kw_only=True, tag="ca-serial"):
+    """One more certificate is to be signed."""
+
+
+class CAPrune(Command, frozen=True, kw_only=True, tag="ca-prune"):
+    """Forget the roots that ceased to be active before a time."""
+
+    rotated_out_before_s: float
+
+
 class AutopilotPut(Command, frozen=True, kw_only=True, tag="autopilot-put"):
     """Autopilot's configuration; with ``cas_index`` only at that index."""
 
@@ -176,6 +220,10 @@ AnyCommand = (
     | QueryDelete
     | ConfigEntryPut
     | ConfigEntryDelete
+    | IntentionChange
+    | CAConfigure
+    | CASerialTake
+    | CAPrune
     | AutopilotPut
     | TombstonesReap
 )

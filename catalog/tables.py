@@ -4,6 +4,7 @@ from typing import Final
 
 from catalog.rows.check import HealthCheck
 from catalog.rows.config_entry import ConfigEntry
+from catalog.rows.connect import CAConfiguration, CARoot, CASerial, CASigner
 from catalog.rows.kv import KeyValue, Tombstone
 from catalog.rows.node import Coordinate, Node
 from catalog.rows.query import PreparedQuery
@@ -103,14 +104,18 @@ QUERIES: Final = Table(
         Index("session", lambda query: (query.session,) if query.session else ()),
     ),
 )
-CONFIG_ENTRIES: Final = Table(
+CONFIG_ENTRIES: Final[Table[ConfigEntry]] = Table(
     "config-entries",
-    ConfigEntry,
+    ConfigEntry,  # type: ignore[arg-type]  # a union of kinds, told apart by their tag
     tag=9,
     key=lambda entry: (entry.kind, entry.name.lower()),
     indexes=(Index("kind", lambda entry: (entry.kind,)),),
 )
 AUTOPILOT: Final = Table("autopilot-config", AutopilotConfiguration, tag=10, key=lambda _: "")
+CA_ROOTS: Final = Table("connect-ca-roots", CARoot, tag=11, key=lambda root: root.id)
+CA_SIGNERS: Final = Table("connect-ca-signers", CASigner, tag=12, key=lambda row: row.root_id)
+CA_CONFIGURATION: Final = Table("connect-ca-config", CAConfiguration, tag=13, key=lambda _: "")
+CA_SERIAL: Final = Table("connect-ca-serial", CASerial, tag=14, key=lambda _: "")
 
 SCHEMA: Final = (
     NODES,
@@ -123,4 +128,8 @@ SCHEMA: Final = (
     QUERIES,
     CONFIG_ENTRIES,
     AUTOPILOT,
+    CA_ROOTS,
+    CA_SIGNERS,
+    CA_CONFIGURATION,
+    CA_SERIAL,
 )

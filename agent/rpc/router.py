@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from agent.rpc import blocking
 from agent.rpc.request import NoPathToDatacenter, ReadRequest, Reply, Request, WriteRequest
 from agent.rpc.server import Done, ServerContext
-from agent.rpc.table import BY_REQUEST, ReadEndpoint, WriteEndpoint
+from agent.rpc.table import BY_REQUEST, ReadEndpoint, TaskEndpoint, WriteEndpoint
 from catalog.commands import encode
 from catalog.errors import CatalogError
 from catalog.filters import compile_filter
@@ -46,6 +46,8 @@ class Router:
         if isinstance(request, ReadRequest):
             assert isinstance(endpoint, ReadEndpoint)
             return await self._read(endpoint, request)
+        if isinstance(endpoint, TaskEndpoint):
+            return Reply(value=await endpoint.run(self.context, request))
         answered: asyncio.Future[object] = asyncio.get_running_loop().create_future()
 
         def done(result: object) -> None:

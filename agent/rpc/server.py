@@ -1,11 +1,14 @@
 """What a server gives to its endpoints: the things of the edge that stamp a write."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from catalog.store import Store
+
+if TYPE_CHECKING:
+    from agent.connect.authority import Authority
 
 
 class Random(Protocol):
@@ -48,6 +51,7 @@ class ServerContext:
         new_uuid: Callable[[], str],
         now_s: Callable[[], float],
         session_ttl_min_ns: int,
+        authority: "Authority | None" = None,
     ) -> None:
         self.store = store
         self.datacenter = datacenter
@@ -57,3 +61,5 @@ class ServerContext:
         self.new_uuid = new_uuid
         self.now_s = now_s
         self.session_ttl_min_ns = session_ttl_min_ns
+        # Who signs the mesh's certificates; None where Connect is off.
+        self.authority = authority

@@ -4,26 +4,31 @@ filtering and metrics labels are read.
 A read is a pure function ``run(read, request, server) -> value``. A write is a pure function
 ``run(server, request) -> Command``, which stamps ids and times and is then proposed; it may give
 ``Done(value)`` instead, when there is nothing to write. What applying the command gives is the
-reply's value.
+reply's value. A task is a write of several steps, ``await run(server, request) -> value``.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from agent.rpc.endpoints import (
     catalog,
+    chain,
     config_entry,
+    connect,
     coordinate,
     health,
+    intention,
     internal,
     kv,
     operator,
     query,
+    service_config,
     session,
     txn,
 )
 from agent.rpc.request import ReadRequest, WriteRequest
 from catalog.rows.check import CheckServiceNode, HealthCheck
+from catalog.rows.intention import Intention
 from catalog.rows.node import Node
 from catalog.rows.service import NodeService, ServiceNode
 from catalog.schema import Row
@@ -46,7 +51,17 @@ class WriteEndpoint(NamedTuple):
     run: Callable[[Any, Any], Any]
 
 
-ENDPOINTS: tuple[ReadEndpoint | WriteEndpoint, ...] = (
+class TaskEndpoint(NamedTuple):
+    """A write that takes several steps of the leader: its wire name, its request, its work."""
+
+    name: str
+    request: type[WriteRequest]
+    run: Callable[[Any, Any], Awaitable[Any]]
+
+
+Endpoint = ReadEndpoint | WriteEndpoint | TaskEndpoint
+
+ENDPOINTS: tuple[Endpoint, ...] = (
     WriteEndpoint("KVS.Apply", kv.KvApply, kv.apply),
     ReadEndpoint("KVS.Get", kv.KvGet, kv.get),
     ReadEndpoint("KVS.List", kv.KvList, kv.list_pairs),
@@ -88,10 +103,27 @@ ENDPOINTS: tuple[ReadEndpoint | WriteEndpoint, ...] = (
     WriteEndpoint("ConfigEntry.Delete", config_entry.ConfigDelete, config_entry.delete),
     ReadEndpoint("ConfigEntry.Get", config_entry.ConfigGet, config_entry.get),
     ReadEndpoint("ConfigEntry.List", config_entry.ConfigList, config_entry.list_kind),
+    ReadEndpoint(
+        "ConfigEntry.ResolveServiceConfig", service_config.ServiceConfigGet, service_config.resolve
+    ),
+    WriteEndpoint("Intention.Apply", intention.IntentionApply, intention.apply),
+    ReadEndpoint("Intention.Get", intention.IntentionGet, intention.get),
+    ReadEndpoint("Intention.Exact", intention.IntentionExact, intention.exact),
+    ReadEndpoint("Intention.List", intention.IntentionList, intention.list_all, Intention),
+    ReadEndpoint("Intention.Match", intention.IntentionMatch, intention.match),
+    ReadEndpoint("Intention.Check", intention.IntentionCheck, intention.check),
+    ReadEndpoint("DiscoveryChain.Get", chain.ChainGet, chain.get),
+    ReadEndpoint("ConnectCA.Roots", connect.CARootsGet, connect.get_roots),
+    ReadEndpoint(
+        "ConnectCA.ConfigurationGet", connect.CAConfigurationGet, connect.get_configuration
+    ),
+    TaskEndpoint(
+        "ConnectCA.ConfigurationSet", connect.CAConfigurationSet, connect.set_configuration
+    ),
+    TaskEndpoint("ConnectCA.Sign", connect.CASign, connect.sign),
+    ReadEndpoint("ConnectCA.Authorize", connect.ConnectAuthorize, connect.authorize),
     ReadEndpoint("Operator.AutopilotGet", operator.AutopilotGet, operator.get_autopilot),
     WriteEndpoint("Operator.AutopilotSet", operator.AutopilotSet, operator.set_autopilot),
 )
 
-BY_REQUEST: dict[type, ReadEndpoint | WriteEndpoint] = {
-    endpoint.request: endpoint for endpoint in ENDPOINTS
-}
+BY_REQUEST: dict[type, Endpoint] = {endpoint.request: endpoint for endpoint in ENDPOINTS}

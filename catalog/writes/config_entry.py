@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from catalog.chain import check_graph
 from catalog.commands import ConfigEntryDelete, ConfigEntryPut
-from catalog.rows.config_entry import ConfigEntry
+from catalog.intentions import keep_legacy_fields
+from catalog.rows.config_entry import ConfigEntry, ServiceIntentions
 from catalog.tables import CONFIG_ENTRIES
 from catalog.writes.tx import Tx
 
@@ -18,33 +19,49 @@ CONFIG_INDEX = "config-entries"
 def put(tx: Tx, command: ConfigEntryPut) -> bool:
     """Store an entry; False when ``cas_index`` is not its current index (0: none stored)."""
     entry = command.entry
-    key = (entry.kind, entry.name.lower())
-    before = tx.store.get(CONFIG_ENTRIES, key)
+    before = tx.store.get(CONFIG_ENTRIES, _key(entry))
     current = before.modify_index if before else 0
     if command.cas_index is not None and command.cas_index != current:
         return False
+    if isinstance(entry, ServiceIntentions):
+        assert before is None or isinstance(before, ServiceIntentions)
+        entry = keep_legacy_fields(entry, before)
+    store(tx, entry)
+    return True
+
+
+def store(tx: Tx, entry: ConfigEntry) -> None:
+    """Store an entry that is normalized and valid; one that says the same is no change."""
+    before = tx.store.get(CONFIG_ENTRIES, _key(entry))
     created = before.create_index if before else tx.index
     row = replace(entry, create_index=created, modify_index=tx.index)
     if before is not None and replace(row, modify_index=before.modify_index) == before:
-        return True
+        return
     tx.store.put(CONFIG_ENTRIES, row)
     check_graph(entries_of(tx), row.kind, row.name)
     tx.changed(CONFIG_INDEX)
-    return True
 
 
 def delete(tx: Tx, command: ConfigEntryDelete) -> bool:
     """Remove an entry; an absent one is no change. False when ``cas_index`` does not hold."""
-    key = (command.kind, command.name.lower())
-    before = tx.store.get(CONFIG_ENTRIES, key)
+    before = tx.store.get(CONFIG_ENTRIES, (command.kind, command.name.lower()))
     if before is None:
         return command.cas_index is None
     if command.cas_index is not None and command.cas_index != before.modify_index:
         return False
-    tx.store.delete(CONFIG_ENTRIES, key)
-    check_graph(entries_of(tx), command.kind, command.name)
-    tx.changed(CONFIG_INDEX)
+    remove(tx, before)
     return True
+
+
+def remove(tx: Tx, entry: ConfigEntry) -> None:
+    """Remove an entry that is stored."""
+    tx.store.delete(CONFIG_ENTRIES, _key(entry))
+    check_graph(entries_of(tx), entry.kind, entry.name)
+    tx.changed(CONFIG_INDEX)
+
+
+def _key(entry: ConfigEntry) -> tuple[str, str]:
+    return (entry.kind, entry.name.lower())
 
 
 def entries_of(tx: Tx) -> list[ConfigEntry]:

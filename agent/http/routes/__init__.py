@@ -7,7 +7,7 @@ Source: Consul API (https://developer.hashicorp.com/consul/api-docs).
 from typing import Final
 
 from agent.http.route import Route
-from agent.http.routes import acl, agent, cluster, keys, services, settings, web
+from agent.http.routes import acl, agent, cluster, keys, mesh, services, settings, web
 
 ROUTES: Final[tuple[Route, ...]] = (
     *cluster.STATUS,
@@ -20,6 +20,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     *cluster.COORDINATE,
     *settings.CONFIG,
     *settings.QUERY,
+    *mesh.INTENTION,
+    *mesh.CONNECT,
+    *mesh.CHAIN,
     *web.INTERNAL,
     *cluster.OPERATOR,
     *cluster.SNAPSHOT,
