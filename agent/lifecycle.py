@@ -89,6 +89,8 @@ class Lifecycle:
         await agent.driver.start()
         await agent.lead()
         agent.local.start(*_definitions(config))
+        if config.enable_central_service_config:
+            agent.central_config.start()
         agent.tasks.start("anti-entropy", agent.sync.run())
         agent.tasks.start("reaper", reap(agent.local))
         agent.tasks.start(

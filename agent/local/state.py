@@ -14,6 +14,7 @@ import msgspec
 
 from agent.checks.definition import CheckType
 from agent.local.pending import Pending
+from catalog.queries.service_config import ServiceConfig, merge
 from catalog.rows.check import CRITICAL, HealthCheck
 from catalog.rows.service import NodeService
 
@@ -35,12 +36,22 @@ class Rng(Protocol):
 
 
 class LocalService(msgspec.Struct, frozen=True, kw_only=True):
-    """A registered service. ``is_sidecar`` says that it came, and goes, with another."""
+    """A registered service. ``is_sidecar`` says that it came, and goes, with another.
+
+    ``service`` is what the catalog gets and the API shows; where central configuration fills gaps,
+    ``registered`` is what was registered.
+    """
 
     service: NodeService
     token: str = ""
     source: Source = REMOTE
     is_sidecar: bool = False
+    registered: NodeService | None = None
+
+    @property
+    def registration(self) -> NodeService:
+        """The service as it was registered."""
+        return self.registered or self.service
 
 
 class LocalCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +83,7 @@ class LocalState:
         self.rng = rng
         self._services: dict[str, LocalService] = {}
         self._checks: dict[str, LocalCheck] = {}
+        self._central: dict[str, ServiceConfig] = {}
         self._listeners: set[Listener] = set()
 
     @property
@@ -111,10 +123,35 @@ class LocalState:
         """Register a service, or replace it."""
         service_id = entry.service.id
         before = self._services.get(service_id)
+        config = self._central.get(service_id)
+        if config is not None:
+            registered = entry.registration
+            entry = msgspec.structs.replace(
+                entry, service=merge(registered, config), registered=registered
+            )
         self._services[service_id] = entry
-        if before is None or before.service != entry.service or before.token != entry.token:
+        # A registration may change and the merged form stay; those who follow it must know.
+        is_same = (
+            before is not None
+            and (before.service, before.token) == (entry.service, entry.token)
+            and before.registration == entry.registration
+        )
+        if not is_same:
             self.pending.add_service(service_id)
             self._tell(service_id)
+
+    def set_central(self, service_id: str, config: ServiceConfig | None) -> None:
+        """Take over the central configuration of a service; None when nothing governs it."""
+        entry = self._services.get(service_id)
+        if entry is None or self._central.get(service_id) == config:
+            return
+        if config is None:
+            del self._central[service_id]
+        else:
+            self._central[service_id] = config
+        self.put_service(
+            msgspec.structs.replace(entry, service=entry.registration, registered=None)
+        )
 
     def put_check(self, entry: LocalCheck, *, now_s: float) -> None:
         """Register a check, or replace it; the status is the one that ``entry`` has."""
@@ -152,7 +189,10 @@ class LocalState:
         """Take over the catalog's tags of a service that lets others set them."""
         entry = self._services[service_id]
         service = msgspec.structs.replace(entry.service, tags=tags)
-        self._services[service_id] = msgspec.structs.replace(entry, service=service)
+        registered = entry.registered and msgspec.structs.replace(entry.registered, tags=tags)
+        self._services[service_id] = msgspec.structs.replace(
+            entry, service=service, registered=registered
+        )
         self._tell(service_id)
 
     def remove_service(self, service_id: str) -> None:
@@ -160,6 +200,7 @@ class LocalState:
         entry = self._services.pop(service_id, None)
         if entry is None:
             return
+        self._central.pop(service_id, None)
         for check in self.checks_of(service_id):
             self.remove_check(check.check_id)
         self.pending.remove_service(service_id, token=entry.token)
