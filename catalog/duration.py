@@ -20,8 +20,8 @@ _UNITS_NS: Final = {
     "m": 60_000_000_000,
     "h": 3_600_000_000_000,
 }
-_TERM: Final = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
-_NUMBER: Final = re.compile(r"\d+\.?\d*|\.\d+")
+_TERM: Final = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
+_NUMBER: Final = re.compile(r"\d+\.?\d*|\.\d+", re.ASCII)
 _NS_MAX: Final = 2**63 - 1
 
 NANOSECOND: Final = 1

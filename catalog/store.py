@@ -191,7 +191,7 @@ class Store:
         tables = {table.name: _Rows(table) for table in SCHEMA}
         for table, row in rows:
             tables[table.name].put(table.key(row), row)
-        self.abandoned_index = max([0, *self.indexes.values()])
+        self.abandoned_index = max([self.abandoned_index, *self.indexes.values()])
         self._tables = tables
         self.indexes = dict(indexes)
         self.generation += 1

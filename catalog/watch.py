@@ -6,13 +6,18 @@ that are being watched.
 """
 
 from collections.abc import Callable, Hashable, Iterable
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 WakeUp = Callable[[], None]
 
 
-class Prefix(NamedTuple):
-    """All rows of an ordered table whose key starts with ``text``."""
+class Prefix(msgspec.Struct, frozen=True):
+    """All rows of an ordered table whose key starts with ``text``.
+
+    No tuple: it must not equal the watch key of the row whose key is ``text``.
+    """
 
     table: str
     text: str
