@@ -37,7 +37,8 @@ def pytest_runtest_makereport(
     if report.failed:
         for value in getattr(item, "funcargs", {}).values():
             for process in agents_of(value):
-                report.sections.append(("agent log", process.log_tail()))
+                text = f"{process.state()}\n{process.log_tail()}"
+                report.sections.append(("agent log", text))
     return report
 
 

@@ -15,7 +15,7 @@ from tests.system.agent_process import ROOT
 def main() -> int:
     """Measure what the arguments ask for. 1 if a target is missed, else 0."""
     parser = argparse.ArgumentParser(prog="scripts/bench")
-    parser.add_argument("--rounds", type=int, default=3, help="alternations of bare and product")
+    parser.add_argument("--rounds", type=int, default=5, help="alternations of bare and product")
     parser.add_argument("--seconds", type=int, default=3, help="length of each load")
     parser.add_argument("--only", default="*", help='glob of names, such as "KV*"')
     arguments = parser.parse_args()

@@ -257,6 +257,13 @@ class AgentProcess:
         assert self.process is not None, "not running"
         return resident_bytes(self.process.pid)
 
+    def state(self) -> str:
+        """How the process is, for a failure's report."""
+        if self.process is None:
+            return "not running: ended by the test, or it did not start"
+        status = self.process.poll()
+        return "running" if status is None else f"ended by itself with status {status}"
+
     def log_tail(self) -> str:
         """The end of what the agent printed."""
         if not self.log_path.exists():
