@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from typing_extensions import override
 
-from agent.clock import wall_s
+from agent.clock import monotonic_s, wall_s
 from agent.http.call import Answer, Call, HttpError
 from agent.http.encode import render
 from agent.http.fast import Answers, Block, Blocks, to_bytes
@@ -271,6 +271,7 @@ class Connection(asyncio.Protocol):
             return False
         if call.query.raw and any(call.query.has(name) for name in _SLOW_PARAMETERS):
             return False
+        began_s = monotonic_s()
         try:
             shown, watched = self._front.answer_now(route, call)
         except Exception:  # noqa: BLE001 - the other lane runs it again and tells the client
@@ -278,16 +279,18 @@ class Connection(asyncio.Protocol):
         answer = to_bytes(self._front.render(shown, call))
         self._write(answer)
         self._listener.answers.keep(key, answer, watched)
+        self._front.record("GET", route.pattern, monotonic_s() - began_s)
         return True
 
     def _fast_put(self, target: bytes, block: Block, body: bytes) -> bool:
         call, route = self._route("PUT", target, block, body)
         if call is None or route is None or not isinstance(route.action, Write):
             return False
-        action = route.action
+        action, pattern, began_s = route.action, route.pattern, monotonic_s()
 
         def done(result: object) -> None:
             self._writing = False
+            self._front.record("PUT", pattern, monotonic_s() - began_s)
             if isinstance(result, CatalogError):
                 answer = self._front.refusal(result, call, None)
             else:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import structlog
 
 from agent.answers import INTERNAL_ERROR, told
+from agent.clock import monotonic_s
 from agent.http.call import Answer, Call, HttpError, Query, percent_decode
 from agent.http.encode import Rendered, render
 from agent.http.route import Finder, Found, Local, Read, Route, Write
@@ -111,20 +112,27 @@ class Front:
 
     async def answer(self, call: Call, found: Found) -> Answer:
         """The answer to any call; errors become answers here and nowhere else."""
+        began_s = monotonic_s()
         try:
             route = self.route(found, call)
             if isinstance(route, Answer):
                 return route
-            match route.action:
-                case Read():
-                    return await self._read(route, route.action, call)
-                case Write():
-                    reply = await self.router.call(route.action.build(call))
-                    return route.action.show(call, reply)
-                case Local():
-                    return await route.action.run(call)
+            answer = await self._run(route, call)
         except Exception as error:  # noqa: BLE001 - the one place where errors become answers
-            return self.refusal(error, call, found)
+            answer = self.refusal(error, call, found)
+        if (known := found.methods.get(call.method)) is not None:
+            self.record(known.method, known.pattern, monotonic_s() - began_s)
+        return answer
+
+    async def _run(self, route: Route, call: Call) -> Answer:
+        match route.action:
+            case Read():
+                return await self._read(route, route.action, call)
+            case Write():
+                reply = await self.router.call(route.action.build(call))
+                return route.action.show(call, reply)
+            case Local():
+                return await route.action.run(call)
 
     async def _read(self, route: Route, action: Read, call: Call) -> Answer:
         request = action.build(call)
