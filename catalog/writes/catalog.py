@@ -237,8 +237,8 @@ def _touch_checked(tx: Tx, check: HealthCheck) -> None:
         touch_services_of_node(tx, check.node)
         return
     instance = tx.store.get(SERVICES, (check.node.lower(), check.service_id))
-    if instance is not None:
-        _touch(tx, instance.service)
+    assert instance is not None, "a check outlived its instance"
+    _touch(tx, instance.service)
 
 
 def delete_check(tx: Tx, node_name: str, check_id: str) -> None:

@@ -8,6 +8,7 @@ from catalog.commands import Command, KvOperation, KvVerb, Register, SessionCrea
 from catalog.errors import CatalogError
 from catalog.read import Read
 from catalog.rows.check import PASSING, HealthCheck
+from catalog.rows.connect import CARoot
 from catalog.rows.kv import KeyValue
 from catalog.rows.node import Node
 from catalog.rows.service import NodeService
@@ -82,6 +83,23 @@ def service(name: str, service_id: str = "", **fields: Any) -> NodeService:
 
 def check(check_id: str, status: str = PASSING, **fields: Any) -> HealthCheck:
     return HealthCheck(check_id=check_id, name=check_id, status=status, **fields)
+
+
+def root(root_id: str) -> CARoot:
+    """An active root certificate."""
+    return CARoot(
+        id=root_id,
+        name=root_id,
+        serial_number=1,
+        signing_key_id="k",
+        external_trust_domain="d",
+        not_before="2020-01-01T00:00:00Z",
+        not_after="2030-01-01T00:00:00Z",
+        root_cert="PEM",
+        private_key_type="ec",
+        private_key_bits=256,
+        active=True,
+    )
 
 
 def contents(store: Store) -> tuple[dict[str, int], dict[str, dict[Hashable, Any]]]:
