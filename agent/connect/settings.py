@@ -149,13 +149,12 @@ def _number(config: Mapping[str, Any], name: str, default: float) -> float:
 
 
 def _truth(config: Mapping[str, Any], name: str) -> bool:
-    match config.get(name, False):
-        case True | False as value:
-            return value
-        case "true" | "false" as text:
-            return text == "true"
-        case _:
-            raise _undecodable(name, "expected true or false")
+    value: object = config.get(name, False)
+    if isinstance(value, bool):
+        return value
+    if value not in ("true", "false"):
+        raise _undecodable(name, "expected true or false")
+    return value == "true"
 
 
 def _undecodable(name: str, why: str) -> Invalid:

@@ -11,7 +11,7 @@ def test_without_an_authority_there_are_no_roots(replica):
 
 
 def test_configuration_moves_the_index(replica):
-    assert (None, 0) == (replica.read(connect.configuration)[0], 0)
+    assert (replica.read(connect.configuration)[0], 0) == (None, 0)
     stored = CAConfiguration(cluster_id="c", provider="consul", config={})
     replica.do(CAConfigure(configuration=stored, expected_index=0, now_s=0))
 

@@ -38,12 +38,12 @@ def test_newest_root_is_the_active_one(replica):
     replica.do(configure("a"))
     replica.do(configure("b", expected_index=1))
 
-    assert {"a": False, "b": True} == roots(replica)
+    assert roots(replica) == {"a": False, "b": True}
     assert replica.store.get(CA_ROOTS, "a").rotated_out_s == 100.0
-    assert (1, 2) == (
+    assert (
         replica.store.get(CA_CONFIGURATION, "").create_index,
         replica.store.get(CA_CONFIGURATION, "").modify_index,
-    )
+    ) == (1, 2)
 
 
 def test_configuration_without_a_root_leaves_the_roots_alone(replica):
@@ -52,7 +52,7 @@ def test_configuration_without_a_root_leaves_the_roots_alone(replica):
 
     replica.do(configure(expected_index=1))
 
-    assert {"a": True} == roots(replica)
+    assert roots(replica) == {"a": True}
     assert index == replica.store.last_index(CA_ROOTS.name)
 
 
@@ -60,11 +60,11 @@ def test_change_of_an_older_configuration_is_refused(replica):
     replica.do(configure("a"))
 
     assert isinstance(replica.apply(configure("b")), Conflict)
-    assert {"a": True} == roots(replica)
+    assert roots(replica) == {"a": True}
 
 
 def test_serial_numbers_are_never_given_twice(replica):
-    assert [(1, 1), (2, 2)] == [replica.do(CASerialTake()), replica.do(CASerialTake())]
+    assert [replica.do(CASerialTake()), replica.do(CASerialTake())] == [(1, 1), (2, 2)]
 
 
 def test_only_roots_that_were_replaced_long_ago_are_pruned(replica):
@@ -73,6 +73,6 @@ def test_only_roots_that_were_replaced_long_ago_are_pruned(replica):
     replica.do(configure("c", expected_index=2, now_s=200.0))
 
     assert replica.do(CAPrune(rotated_out_before_s=150.0)) == 1
-    assert {"b": False, "c": True} == roots(replica)
+    assert roots(replica) == {"b": False, "c": True}
     assert replica.store.get(CA_SIGNERS, "a") is None
     assert replica.do(CAPrune(rotated_out_before_s=150.0)) == 0

@@ -27,8 +27,9 @@ def test_sources_of_one_destination_do_not_undo_each_other(replica):
     assert replica.do(change(IntentionVerb.UPSERT, "a")) is True
     assert replica.do(change(IntentionVerb.UPSERT, "b", "deny")) is True
 
-    assert {"a": "allow", "b": "deny"} == {
-        name: source.action for name, source in sources(replica).items()
+    assert {name: source.action for name, source in sources(replica).items()} == {
+        "a": "allow",
+        "b": "deny",
     }
 
 
@@ -37,7 +38,7 @@ def test_entry_goes_with_its_last_source(replica):
     replica.do(change(IntentionVerb.UPSERT, "b"))
 
     replica.do(change(IntentionVerb.DELETE, "a"))
-    assert ["b"] == list(sources(replica))
+    assert list(sources(replica)) == ["b"]
     replica.do(change(IntentionVerb.DELETE, "b"))
     assert sources(replica) is None
 
@@ -56,9 +57,9 @@ def test_wrong_intention_is_refused_and_nothing_is_stored(replica):
 
 
 def test_intention_with_an_id_is_created_replaced_and_removed(replica):
-    assert ID == replica.do(change(IntentionVerb.CREATE_BY_ID, id=ID))
-    assert ID == replica.do(change(IntentionVerb.UPDATE_BY_ID, action="deny", id=ID))
-    assert ("deny", ID) == (sources(replica)["a"].action, sources(replica)["a"].legacy_id)
+    assert replica.do(change(IntentionVerb.CREATE_BY_ID, id=ID)) == ID
+    assert replica.do(change(IntentionVerb.UPDATE_BY_ID, action="deny", id=ID)) == ID
+    assert (sources(replica)["a"].action, sources(replica)["a"].legacy_id) == ("deny", ID)
 
     assert replica.do(change(IntentionVerb.DELETE_BY_ID, id=ID)) is True
     assert sources(replica) is None
@@ -89,4 +90,4 @@ def test_users_entry_keeps_the_ids_that_its_sources_had(replica):
 
     replica.do(ConfigEntryPut(entry=ServiceIntentions(name="x", sources=(source,))))
 
-    assert ("deny", ID) == (sources(replica)["a"].action, sources(replica)["a"].legacy_id)
+    assert (sources(replica)["a"].action, sources(replica)["a"].legacy_id) == ("deny", ID)

@@ -1,0 +1,120 @@
+"""Source: Consul API, certificate authority and agent; the texts are those of 1.9.8."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.agent.connect.mesh import Mesh
+
+CONFIGURATION = "/v1/connect/ca/configuration"
+AUTHORIZE = "/v1/agent/connect/authorize"
+
+
+@pytest.fixture
+async def mesh() -> AsyncIterator[Mesh]:
+    server = Mesh()
+    await server.authority.start("consul", {})
+    yield server
+    await server.close()
+
+
+async def test_roots_come_as_json_or_as_pem(mesh):
+    shown = await mesh.http("GET", "/v1/connect/ca/roots")
+    pem = await mesh.http("GET", "/v1/connect/ca/roots?pem=true")
+
+    assert [root.root_cert for root in shown.json.roots] == [pem.body.decode()]
+    assert pem.content_type == "application/pem-certificate-chain"
+    assert (await mesh.http("GET", "/v1/connect/ca/roots?pem=x")).status == 400
+
+
+async def test_configuration_is_replaced_and_shown_without_secrets(mesh):
+    body = json.dumps({"Provider": "consul", "Config": {"leaf_cert_ttl": "24h"}}).encode()
+
+    answer = await mesh.http("PUT", CONFIGURATION, body)
+
+    assert answer.status == 200
+    assert (await mesh.http("GET", CONFIGURATION)).json.config["LeafCertTTL"] == "24h"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        (b"{", 400, "Bad request: Request decode failed: "),
+        (b'{"Provider":"x"}', 500, 'could not initialize provider: unknown CA provider "x"'),
+        (
+            b'{"Provider":"consul","State":{"a":"b"}}',
+            400,
+            "Bad request: CA Provider State is read-only",
+        ),
+    ],
+)
+async def test_wrong_configurations_are_refused(mesh, body, status, text):
+    answer = await mesh.http("PUT", CONFIGURATION, body)
+
+    assert status == answer.status
+    assert answer.text.startswith(text)
+
+
+async def test_agent_gives_roots_and_leaves_from_its_cache(mesh):
+    first = await mesh.http("GET", "/v1/agent/connect/ca/leaf/web")
+    again = await mesh.http("GET", "/v1/agent/connect/ca/leaf/web")
+    roots = await mesh.http("GET", "/v1/agent/connect/ca/roots")
+
+    assert first.json == again.json
+    assert (first.headers["X-Cache"], again.headers["X-Cache"]) == ("MISS", "HIT")
+    assert str(first.json.modify_index) == first.headers["X-Consul-Index"]
+    assert roots.headers["X-Cache"] == "MISS"
+
+
+async def test_leaf_beyond_the_rate_is_429(mesh):
+    body = b'{"Provider":"consul","Config":{"CSRMaxPerSecond":0.01}}'
+    await mesh.http("PUT", CONFIGURATION, body)
+    await mesh.http("GET", "/v1/agent/connect/ca/leaf/a")
+
+    async def at_once(request):
+        return await mesh.authority.sign(request.request)
+
+    mesh.leaves._sign = at_once
+    answer = await mesh.http("GET", "/v1/agent/connect/ca/leaf/b")
+
+    assert (answer.status, answer.text) == (429, "Rate limit reached, try again later")
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"[]", "Bad request: Request decode failed: "),
+        (b"{}", "Bad request: Target service must be specified"),
+        (
+            b'{"Target":"x","ClientCertURI":"y"}',
+            "Bad request: ClientCertURI not a valid Connect identifier",
+        ),
+        (
+            b'{"Target":"x","ClientCertURI":"spiffe://y/agent/client/dc/dc1/id/n"}',
+            "Bad request: ClientCertURI not a valid Service identifier",
+        ),
+    ],
+)
+async def test_wrong_questions_of_authorization_are_refused(mesh, body, text):
+    answer = await mesh.http("POST", AUTHORIZE, body)
+
+    assert answer.status == 400
+    assert answer.text.startswith(text)
+
+
+async def test_intentions_decide_who_is_authorized(mesh):
+    names = "source=a&destination=b"
+    await mesh.http("PUT", f"/v1/connect/intentions/exact?{names}", b'{"Action":"deny"}')
+    domain = (await mesh.http("GET", "/v1/connect/ca/roots")).json.trust_domain
+    uri = f"spiffe://{domain}/ns/default/dc/dc1/svc/a"
+
+    answers = [
+        await mesh.http(
+            "POST", AUTHORIZE, json.dumps({"Target": target, "ClientCertURI": uri}).encode()
+        )
+        for target in ("b", "c")
+    ]
+
+    assert [answer.json["Authorized"] for answer in answers] == [False, True]
+    assert answers[0].json["Reason"].startswith("Matched intention: default/a => default/b")
