@@ -29,6 +29,7 @@ from agent.settings import (
     raft_settings,
 )
 from agent.telemetry.logs import LogHub
+from agent.watches.definition import watches_of
 from catalog.errors import CatalogError
 from catalog.watch import index_key
 
@@ -47,6 +48,7 @@ class Lifecycle:
     def __init__(
         self, config: RuntimeConfig, load: Callable[[], RuntimeConfig], log_hub: LogHub
     ) -> None:
+        self._watches = watches_of(config.watches)  # a fault ends the start before it begins
         self._load = load
         self._https: ssl.SSLContext | None = None
         self._log_hub = log_hub
@@ -75,8 +77,11 @@ class Lifecycle:
             _log.info("agent running", node=self.agent.config.node_name)
             await self._ended.wait()
         finally:
-            async with asyncio.timeout(GRACEFUL_TIMEOUT_S):
-                await self._stop()
+            try:
+                async with asyncio.timeout(GRACEFUL_TIMEOUT_S):
+                    await self._stop()
+            except TimeoutError:
+                _log.warning("ending without having stopped in time", limit_s=GRACEFUL_TIMEOUT_S)
 
     # Start and stop.
 
@@ -98,6 +103,7 @@ class Lifecycle:
         )
         self._watch_own_rows()
         await self._listen()
+        agent.watches.apply(self._watches)
         self._write_pid_file()
 
     async def _listen(self) -> None:
@@ -173,6 +179,7 @@ class Lifecycle:
             try:
                 plan = plan_reload(agent.config, self._load())
                 definitions = _definitions(plan.config)
+                watches = watches_of(plan.config.watches)
                 if self._https is not None:
                     renew(self._https, plan.config)
                 agent.local.settings = local_settings(plan.config)
@@ -181,6 +188,7 @@ class Lifecycle:
                 agent.local.settings = local_settings(agent.config)
                 raise ReloadRefused(str(error)) from None
             self._apply(plan.config)
+            agent.watches.apply(watches)
             _log.info("configuration reloaded", changed=list(plan.live))
             if plan.restart:
                 _log.warning("changes that need a restart", keys=list(plan.restart))
