@@ -51,6 +51,7 @@ from agent.tasks import Tasks
 from agent.telemetry.logs import LogHub
 from agent.telemetry.metrics import Metrics
 from agent.telemetry.runtime import Runtime
+from agent.watches.watches import Watches
 from catalog.apply import StateMachine
 from catalog.duration import SECOND
 from catalog.rows.node import Node
@@ -133,6 +134,7 @@ class Agent:
             on_reload=on_reload,
             on_restored=self.lead,
         )
+        self.watches = Watches(self.router, self.services.events, self.tasks, self.rng)
         self.front = Front(
             router=self.router,
             routes=ROUTES,

@@ -5,7 +5,7 @@ starts over.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final, Protocol
 
 import structlog
@@ -29,7 +29,7 @@ Ask = Callable[[int], Awaitable[Reply]]
 """A read that blocks until its index is beyond the given one; 0 answers at once."""
 
 
-async def follow(what: str, ask: Ask, rng: Rng) -> AsyncIterator[Reply]:
+async def follow(what: str, ask: Ask, rng: Rng) -> AsyncGenerator[Reply]:
     """Every answer of ``ask``, for ever; also one after a wait that ended without a change.
 
     Failures are logged under ``what`` and waited out, longer each time.

@@ -1,0 +1,1 @@
+"""Watches of the configuration: handlers that run when a view of the cluster changes."""
