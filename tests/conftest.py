@@ -1,11 +1,19 @@
 """Fixtures that start real agents, and their logs beside a failure."""
 
+import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.system.agent_process import AgentProcess, AgentStarter
+
+# The same examples on every run: a search for new ones belongs to a person who watches it
+# (HYPOTHESIS_PROFILE=search), not to whoever changes something else. Machines differ in speed.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None, max_examples=2000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture
