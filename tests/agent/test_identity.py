@@ -34,7 +34,7 @@ def test_a_second_agent_is_refused_and_told_why(directory):
 def test_a_directory_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(IdentityError, match="data_dir .*/file/data: "):
+    with pytest.raises(IdentityError, match=r"data_dir .*/file/data: "):
         DataDirectory(tmp_path / "file" / "data").open()
 
 

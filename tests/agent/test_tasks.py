@@ -7,6 +7,7 @@ import structlog
 
 from agent import tasks as module
 from agent.tasks import Tasks
+from tests.agent.harness import until
 
 
 async def test_closing_cancels_and_awaits_every_task():
@@ -58,9 +59,7 @@ async def test_a_stalled_loop_is_measured(monkeypatch):
 
     with structlog.testing.capture_logs() as logs:
         tasks.start("lag", tasks.measure_lag())
-        async with asyncio.timeout(5):
-            while not logs:
-                await asyncio.sleep(0.001)
+        await until(lambda: logs)
         await tasks.close()
 
     assert logs[0]["event"] == "event loop lagged"
