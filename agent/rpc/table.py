@@ -8,7 +8,7 @@ reply's value. A task is a write of several steps, ``await run(server, request) 
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
 from agent.rpc.endpoints import (
     catalog,
@@ -31,7 +31,9 @@ from catalog.rows.check import CheckServiceNode, HealthCheck
 from catalog.rows.intention import Intention
 from catalog.rows.node import Node
 from catalog.rows.service import NodeService, ServiceNode
+from catalog.rows.session import Session
 from catalog.schema import Row
+from catalog.transactions import TxnResult
 
 
 class ReadEndpoint(NamedTuple):
@@ -44,11 +46,12 @@ class ReadEndpoint(NamedTuple):
 
 
 class WriteEndpoint(NamedTuple):
-    """A write: its wire name, its request, and how it becomes a command."""
+    """A write: its wire name, its request, how it becomes a command, and the reply's type."""
 
     name: str
     request: type[WriteRequest]
     run: Callable[[Any, Any], Any]
+    reply: Any = bool
 
 
 class TaskEndpoint(NamedTuple):
@@ -66,11 +69,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ReadEndpoint("KVS.Get", kv.KvGet, kv.get),
     ReadEndpoint("KVS.List", kv.KvList, kv.list_pairs),
     ReadEndpoint("KVS.ListKeys", kv.KvListKeys, kv.list_keys),
-    WriteEndpoint("Txn.Apply", txn.TxnApply, txn.apply),
+    WriteEndpoint("Txn.Apply", txn.TxnApply, txn.apply, tuple[TxnResult, ...]),
     ReadEndpoint("Txn.Read", txn.TxnRead, txn.read),
-    WriteEndpoint("Session.Create", session.SessionApply, session.create),
+    WriteEndpoint("Session.Create", session.SessionApply, session.create, str),
     WriteEndpoint("Session.Destroy", session.SessionDestroy, session.destroy),
-    WriteEndpoint("Session.Renew", session.SessionRenew, session.renew),
+    WriteEndpoint("Session.Renew", session.SessionRenew, session.renew, Session | None),
     ReadEndpoint("Session.Get", session.SessionGet, session.get),
     ReadEndpoint("Session.NodeSessions", session.NodeSessions, session.of_node),
     ReadEndpoint("Session.List", session.SessionList, session.list_all),
@@ -91,7 +94,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ReadEndpoint("Coordinate.ListNodes", coordinate.CoordinateNodes, coordinate.list_nodes),
     ReadEndpoint("Coordinate.Node", coordinate.CoordinateNode, coordinate.of_node),
     WriteEndpoint("Coordinate.Update", coordinate.CoordinateApply, coordinate.update),
-    WriteEndpoint("PreparedQuery.Apply", query.QueryApply, query.apply),
+    WriteEndpoint("PreparedQuery.Apply", query.QueryApply, query.apply, str),
     WriteEndpoint("PreparedQuery.Delete", query.QueryRemove, query.remove),
     ReadEndpoint("PreparedQuery.Get", query.QueryGet, query.get),
     ReadEndpoint("PreparedQuery.List", query.QueryList, query.list_all),
@@ -106,7 +109,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ReadEndpoint(
         "ConfigEntry.ResolveServiceConfig", service_config.ServiceConfigGet, service_config.resolve
     ),
-    WriteEndpoint("Intention.Apply", intention.IntentionApply, intention.apply),
+    WriteEndpoint("Intention.Apply", intention.IntentionApply, intention.apply, bool | str),
     ReadEndpoint("Intention.Get", intention.IntentionGet, intention.get),
     ReadEndpoint("Intention.Exact", intention.IntentionExact, intention.exact),
     ReadEndpoint("Intention.List", intention.IntentionList, intention.list_all, Intention),
@@ -127,3 +130,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 )
 
 BY_REQUEST: dict[type, Endpoint] = {endpoint.request: endpoint for endpoint in ENDPOINTS}
+
+
+def reply_type(endpoint: Endpoint) -> Any:
+    """The type of the reply's value, by which both ends of a connection read it."""
+    if isinstance(endpoint, WriteEndpoint):
+        return endpoint.reply
+    return get_type_hints(endpoint.run)["return"]

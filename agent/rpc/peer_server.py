@@ -1,0 +1,184 @@
+"""The server port: accepts other agents' connections and answers their requests.
+
+A read that does not wait is answered at once; anything else runs in a task of its own, which is
+cancelled when the caller goes away. Limits: connections of one address, the time for the hello and
+the TLS handshake; those of a connection are in ``agent.rpc.connection``.
+"""
+
+import asyncio
+import ssl
+from typing import Final, Protocol
+
+import msgspec
+import structlog
+from typing_extensions import override
+
+from agent.rpc import wire
+from agent.rpc.codec import BY_NAME, BadBody, Codec, decode_request, encode_reply
+from agent.rpc.connection import AnsweringEnd
+from agent.rpc.refusal import INTERNAL_ERROR, to_frame
+from agent.rpc.request import Consistency, ReadRequest, Reply, Request
+from agent.tasks import Tasks
+
+BACKLOG: Final = 1024  # agents that connect at the same time, after a server was restarted
+
+_log = structlog.get_logger("agent.rpc")
+
+
+class Router(Protocol):
+    """What answers requests: agent.rpc.router.Router."""
+
+    async def call(self, request: Request) -> Reply:
+        """Answer a request. Raises CatalogError or RpcError."""
+
+    def read_now(self, request: ReadRequest) -> tuple[Reply, object]:
+        """Answer a read from the state of now."""
+
+
+class PeerLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """``connections_per_client_max`` 0 means no limit."""
+
+    handshake_timeout_s: float = 5.0
+    connections_per_client_max: int = 100
+
+
+class PeerServer:
+    """Listens for other agents. ``hello`` tells them who this server is."""
+
+    def __init__(
+        self, router: Router, hello: wire.Hello, tasks: Tasks, limits: PeerLimits | None = None
+    ) -> None:
+        self.limits = limits or PeerLimits()
+        self._answers = _RouterAnswers(router)
+        self._hello = hello
+        self._tasks = tasks
+        self._servers: list[asyncio.Server] = []
+        self._by_client: dict[str, set[_Accepted]] = {}
+
+    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
+        """Accept connections; the port, which is a free one for 0. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            self._accept,
+            host,
+            port,
+            backlog=BACKLOG,
+            ssl=tls,
+            ssl_handshake_timeout=self.limits.handshake_timeout_s if tls else None,
+        )
+        self._servers.append(server)
+        bound: int = server.sockets[0].getsockname()[1]
+        return bound
+
+    async def close(self) -> None:
+        """Stop listening and end every connection."""
+        for server in self._servers:
+            server.close()
+        for connections in list(self._by_client.values()):
+            for connection in list(connections):
+                connection.close("the server is stopping")
+        for server in self._servers:
+            await server.wait_closed()
+        self._servers.clear()
+
+    @property
+    def connection_count(self) -> int:
+        """The connections that are open."""
+        return sum(len(connections) for connections in self._by_client.values())
+
+    @property
+    def running_count(self) -> int:
+        """The requests that are being answered."""
+        return sum(
+            connection.running_count
+            for connections in self._by_client.values()
+            for connection in connections
+        )
+
+    def _accept(self) -> "_Accepted":
+        return _Accepted(self, self._hello, self._answers, self._tasks)
+
+    def enter(self, connection: "_Accepted", client: str) -> None:
+        """Count a connection, or end it when its client has too many."""
+        connections = self._by_client.setdefault(client, set())
+        connections.add(connection)
+        count_max = self.limits.connections_per_client_max
+        if count_max and len(connections) > count_max:
+            _log.warning("too many rpc connections", client=client, limit=count_max)
+            connection.close(
+                f"too many connections of one address, at most {count_max} are allowed "
+                "(limits.rpc_max_conns_per_client)"
+            )
+
+    def leave(self, connection: "_Accepted", client: str) -> None:
+        """Uncount a connection."""
+        connections = self._by_client.get(client, set())
+        connections.discard(connection)
+        if not connections:
+            self._by_client.pop(client, None)
+
+
+class _Accepted(AnsweringEnd):
+    """A connection that counts against its client's limit."""
+
+    def __init__(
+        self, server: PeerServer, hello: wire.Hello, answers: "_RouterAnswers", tasks: Tasks
+    ) -> None:
+        super().__init__(hello, server.limits.handshake_timeout_s, answers, tasks)
+        self._server = server
+        self._client = ""
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        self._client = peer[0] if isinstance(peer, tuple) else ""
+        self._server.enter(self, self._client)
+
+    @override
+    def _on_end(self) -> None:
+        super()._on_end()
+        self._server.leave(self, self._client)
+        _log.debug("rpc connection ended", client=self._client, reason=self.lost_reason)
+
+
+class _RouterAnswers:
+    """Answers requests through the router."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    def answer_now(self, request: wire.Request) -> wire.Reply | wire.Error | None:
+        """The answer to a read of now; None for what has to wait or goes wrong."""
+        codec = BY_NAME.get(request.name)
+        if codec is None:
+            return wire.Error(request.id, "RpcError", f"rpc: can't find method {request.name}")
+        if not issubclass(codec.endpoint.request, ReadRequest):
+            return None
+        try:
+            asked = decode_request(codec, request.body)
+            if asked.min_index > 0 or asked.consistency is Consistency.CONSISTENT:
+                return None
+            reply, _watched = self._router.read_now(asked)
+            return wire.Reply(request.id, encode_reply(reply))
+        except Exception:  # noqa: BLE001 - it is run again in a task, which tells the caller
+            return None
+
+    async def answer(self, request: wire.Request) -> wire.Reply | wire.Error:
+        """The answer, or the refusal, to any request of a known endpoint."""
+        codec = BY_NAME[request.name]
+        try:
+            reply = await self._router.call(decode_request(codec, request.body))
+            return wire.Reply(request.id, encode_reply(reply))
+        except BadBody as error:
+            text = f"{request.name}: the request cannot be read: {error}"
+            return wire.Error(request.id, "RpcError", text)
+        except Exception as error:  # noqa: BLE001 - every error is told to the caller
+            return self._refused(codec, request, error)
+
+    def _refused(self, codec: Codec, request: wire.Request, error: Exception) -> wire.Error:
+        frame = to_frame(request.id, error)
+        if frame is not None:
+            return frame
+        _log.error("request failed", endpoint=codec.endpoint.name, exc_info=error)
+        return wire.Error(request.id, "RpcError", INTERNAL_ERROR)

@@ -1,0 +1,216 @@
+"""A client agent's router: it keeps no state and asks a server.
+
+It stands where ``agent.rpc.router.Router`` stands on a server. ``read_now`` and ``submit`` raise
+NotLocal, so that the fast lanes hand over to ``call``; there is nothing to watch.
+
+Every call has a deadline. What is safe is repeated, for at most the hold time from the first
+failure: anything that was not sent, anything refused for want of a leader, and reads whose
+connection broke. A write that may have been received is never repeated.
+"""
+
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import Final, NoReturn
+
+import msgspec
+import structlog
+
+from agent.config import RuntimeConfig
+from agent.rpc import wire
+from agent.rpc.blocking import JITTER_FRACTION
+from agent.rpc.codec import BY_NAME, BadBody, decode_reply, encode_request
+from agent.rpc.connection import CallingEnd, ConnectionLost
+from agent.rpc.pool import Pool, Unreachable
+from agent.rpc.rate import TokenBucket
+from agent.rpc.refusal import RELAYED, from_frame
+from agent.rpc.request import NoLeader, ReadRequest, Reply, Request, RpcError
+from agent.rpc.server import Random
+from agent.rpc.table import BY_REQUEST, ReadEndpoint
+from catalog.duration import SECOND
+
+ANSWER_MARGIN_S: Final = 10.0  # for a blocking read's answer to come, once its wait is over
+
+_log = structlog.get_logger("agent.rpc")
+
+
+class NotLocal(RpcError):
+    """Only a server can answer, through ``call``."""
+
+    def __init__(self) -> None:
+        super().__init__("this agent keeps no state")
+
+
+class RateExceeded(RpcError):
+    """This agent asks the servers more often than its settings allow."""
+
+    def __init__(self) -> None:
+        super().__init__("RPC rate limit exceeded")
+
+
+class CallLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Waits in nanoseconds. ``rate`` is calls a second, negative for no limit."""
+
+    default_query_time: int
+    max_query_time: int
+    hold_timeout: int
+    answer_timeout: int
+    rate: float
+    burst: int
+
+    @classmethod
+    def of(cls, config: RuntimeConfig) -> "CallLimits":
+        """The limits that the configuration sets."""
+        return cls(
+            default_query_time=config.default_query_time,
+            max_query_time=config.max_query_time,
+            hold_timeout=config.performance.rpc_hold_timeout,
+            answer_timeout=config.limits.rpc_client_timeout,
+            rate=config.limits.rpc_rate,
+            burst=config.limits.rpc_max_burst,
+        )
+
+
+class RemoteRouter:
+    """Routes every request to a server. ``now_s`` is a monotonic clock."""
+
+    changes: Final = 0  # nothing is kept here that could change
+
+    def __init__(
+        self,
+        pool: Pool,
+        datacenter: str,
+        limits: CallLimits,
+        *,
+        rng: Random,
+        now_s: Callable[[], float],
+    ) -> None:
+        self.datacenter = datacenter
+        self.blocked_count = 0
+        self._pool = pool
+        self._rng = rng
+        self._now_s = now_s
+        self._bucket = TokenBucket(limits.rate, limits.burst, now_s())
+        self._limits = limits
+        self._leaderless: tuple[CallingEnd, float] | None = None  # since when a server has none
+
+    @property
+    def limits(self) -> CallLimits:
+        """What bounds calls; a reload sets it anew."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: CallLimits) -> None:
+        if (limits.rate, limits.burst) != (self._limits.rate, self._limits.burst):
+            self._bucket = TokenBucket(limits.rate, limits.burst, self._now_s())
+        self._limits = limits
+
+    async def call(self, request: Request) -> Reply:
+        """Ask a server. Raises what the server raised, or another RpcError."""
+        if not self._bucket.take(self._now_s()):
+            raise RateExceeded
+        blocks = _blocks(request)
+        self.blocked_count += blocks
+        try:
+            async with asyncio.timeout(self._timeout_s(request)):
+                return await self._until_answered(request)
+        except TimeoutError:
+            raise RpcError(f"{RELAYED}{_unanswered(request, 'no answer in time')}") from None
+        finally:
+            self.blocked_count -= blocks
+
+    def read_now(self, request: ReadRequest) -> NoReturn:
+        """Nothing can be read here."""
+        raise NotLocal
+
+    def submit(self, request: Request, done: Callable[[object], None]) -> NoReturn:
+        """Nothing can be written here."""
+        raise NotLocal
+
+    def watch(self, keys: list[Hashable], wake_up: Callable[[], None]) -> None:
+        """Nothing that is kept here changes."""
+
+    def unwatch(self, keys: list[Hashable], wake_up: Callable[[], None]) -> None:
+        """See watch."""
+
+    def _timeout_s(self, request: Request) -> float:
+        limits = self._limits
+        if not isinstance(request, ReadRequest) or not _blocks(request):
+            return limits.answer_timeout / SECOND
+        # The server draws the jitter, so the longest that it may draw is waited for. Its limits may
+        # be others than this agent's: a wait that was asked for is not cut here.
+        wait_ns = request.wait_ns or limits.default_query_time
+        return wait_ns * (1 + 1 / JITTER_FRACTION) / SECOND + ANSWER_MARGIN_S
+
+    async def _until_answered(self, request: Request) -> Reply:
+        name, body = encode_request(request)
+        give_up_s: float | None = None
+        while True:
+            try:
+                return await self._ask(name, body)
+            except (ConnectionLost, Unreachable, NoLeader) as error:
+                if not _repeatable(request, error):
+                    raise RpcError(f"{RELAYED}{_unanswered(request, str(error))}") from None
+                hold_s = self._limits.hold_timeout / SECOND
+                pause_s = self._rng.random() * hold_s / JITTER_FRACTION
+                if give_up_s is None:
+                    give_up_s = self._now_s() + hold_s
+                    if isinstance(error, ConnectionLost) and not _blocks(request):
+                        pause_s = 0.0  # another server may answer at once
+                if self._now_s() + pause_s >= give_up_s:
+                    raise _final(error) from None
+                _log.debug("asking again", endpoint=name, error=str(error))
+            await asyncio.sleep(pause_s)
+
+    async def _ask(self, name: str, body: bytes) -> Reply:
+        connection = await self._pool.connection()
+        try:
+            frame = await connection.call(name, body)
+        except ConnectionLost:
+            self._pool.failed(connection)
+            raise
+        if isinstance(frame, wire.Error):
+            error = from_frame(frame)
+            if isinstance(error, NoLeader):
+                self._lacks_leader(connection)
+            raise error
+        try:
+            reply = decode_reply(BY_NAME[name], frame.body)
+        except BadBody as error:
+            raise RpcError(f"{RELAYED}{name}: the answer cannot be read: {error}") from None
+        if reply.known_leader:
+            self._leaderless = None
+        return reply
+
+    def _lacks_leader(self, connection: CallingEnd) -> None:
+        """Leave a server that knows no leader for long: it may be cut off from the others.
+
+        Not at once: all agents would change servers at every election.
+        """
+        now_s = self._now_s()
+        if self._leaderless is None or self._leaderless[0] is not connection:
+            self._leaderless = (connection, now_s)
+        elif now_s - self._leaderless[1] > self._limits.hold_timeout / SECOND / 2:
+            self._pool.failed(connection)
+
+
+def _blocks(request: Request) -> bool:
+    return isinstance(request, ReadRequest) and request.min_index > 0
+
+
+def _repeatable(request: Request, error: Exception) -> bool:
+    if isinstance(error, ConnectionLost):
+        return not error.sent or isinstance(BY_REQUEST[type(request)], ReadEndpoint)
+    return True
+
+
+def _unanswered(request: Request, reason: str) -> str:
+    if isinstance(BY_REQUEST[type(request)], ReadEndpoint):
+        return reason
+    return f"{reason}; the write's outcome is unknown"
+
+
+def _final(error: Exception) -> Exception:
+    """What the caller learns when asking again was of no use."""
+    return (
+        RpcError(f"{RELAYED}{error}") if isinstance(error, ConnectionLost | Unreachable) else error
+    )
