@@ -9,7 +9,7 @@ from tests.agent.harness import House
 def test_an_outcome_without_a_command_is_a_value():
     assert Done(False) == Done(False)
     with pytest.raises(AttributeError):
-        Done(1).value = 2  # type: ignore[misc]
+        Done(1).value = 2
 
 
 async def test_the_context_stamps_what_the_edge_knows(house: House):
