@@ -22,6 +22,7 @@ from agent.telemetry.logs import LogHub
 from agent.telemetry.metrics import Metrics
 from agent.telemetry.render import to_json as metrics_to_json
 from agent.telemetry.render import to_prometheus
+from agent.telemetry.stream import stream_json
 from agent.version import COMPATIBLE, REVISION, VERSION
 from catalog.errors import CatalogError, Invalid
 from catalog.rows.node import Coord, Coordinate
@@ -280,11 +281,20 @@ class Services:
 
     def metrics_json(self) -> dict[str, Any]:
         """The metrics in the API's shape."""
-        return metrics_to_json(self._metrics, now_s=wall_s())
+        return metrics_to_json(self._metrics, now_s=wall_s(), host_name=self._metrics_host)
 
     def metrics_prometheus(self) -> bytes:
         """The metrics in Prometheus' text form."""
-        return to_prometheus(self._metrics)
+        return to_prometheus(self._metrics, host_name=self._metrics_host)
+
+    def metrics_stream(self) -> AsyncIterator[bytes]:
+        """The metrics of each interval as it ends, a line of JSON each."""
+        return stream_json(self._metrics, host_name=self._metrics_host)
+
+    @property
+    def _metrics_host(self) -> str:
+        """The part of gauge names that tells hosts apart, if it is wanted."""
+        return "" if self.config.telemetry.disable_hostname else self.config.node_name
 
     def follow_log(self, level: str, *, as_json: bool) -> AsyncIterator[bytes]:
         """Log lines from now on."""

@@ -16,6 +16,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     *services.ROWS,
     *mesh.ROWS,
 )
+# How many words may name a command; a longer line need not be looked up.
 _WORD_COUNT_MAX: Final = max(len(command.words.split()) for command in COMMANDS)
 
 

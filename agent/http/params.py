@@ -10,7 +10,7 @@ from agent.http.call import Call, HttpError
 from agent.rpc.request import Consistency
 from catalog.duration import parse_duration
 
-INDEX_MAX: Final = 2**64 - 1
+INDEX_MAX: Final = 2**64 - 1  # an unsigned number of 64 bits
 AGENT: Final = "_agent"
 _TRUE: Final = {"1", "t", "T", "true", "TRUE", "True"}
 _FALSE: Final = {"0", "f", "F", "false", "FALSE", "False"}

@@ -12,7 +12,7 @@ from catalog.duration import Duration
 
 _FNV_OFFSET: Final = 0xCBF29CE484222325
 _FNV_PRIME: Final = 0x100000001B3
-_HASH_MAX: Final = 2**64 - 1
+_HASH_MAX: Final = 2**64 - 1  # Go hashes into 64 bits
 _HASH_DIGITS: Final = 8
 
 

@@ -36,7 +36,7 @@ _ESCAPE: Final = re.compile(
     r"""\\(?:([abfnrtv\\"])|x([0-9a-fA-F]{2})|([0-3][0-7]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))"""
 )
 _SIMPLE_ESCAPES: Final = dict(zip('abfnrtv\\"', '\a\b\f\n\r\t\v\\"', strict=True))
-_CODE_POINT_MAX: Final = 0x10FFFF
+_CODE_POINT_MAX: Final = 0x10FFFF  # the last of Unicode
 _SURROGATES: Final = range(0xD800, 0xE000)
 
 _WordOperators: TypeAlias = tuple[tuple[tuple[str, ...], Operator], ...]

@@ -1,5 +1,6 @@
 """``debug``: record what an agent says of itself over a while, in an archive to send along."""
 
+import functools
 import json
 import tarfile
 import threading
@@ -73,7 +74,7 @@ def _record(
     try:
         while (left_s := ends_s - monotonic_s()) > 0:
             moment = directory / str(int(wall_s()))
-            _write(lambda moment=moment: moment.mkdir(exist_ok=True))  # type: ignore[misc]
+            _write(functools.partial(moment.mkdir, exist_ok=True))
             for target in sorted(targets & set(_REPEATED)):
                 name, path = _REPEATED[target]
                 _save(client, path, moment / name)

@@ -10,7 +10,7 @@ from agent.cli.input import document, file_or_stdin
 from agent.cli.output import say
 
 _NO_SERVICE: Final = "Service registration requires at least one argument or flags."
-_PORT_MAX: Final = 65535
+_PORT_MAX: Final = 65535  # TCP and UDP
 
 Definition = dict[str, Any]
 

@@ -7,7 +7,7 @@ from agent.cli.output import say, spaced_json
 from agent.version import COMPATIBLE, VERSION
 
 PROTOCOL: Final = 2
-PROTOCOL_MAX: Final = 3
+PROTOCOL_MAX: Final = 3  # of the gossip, as Consul 1.9 says
 
 
 def version(call: Call) -> int:

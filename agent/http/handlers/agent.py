@@ -186,6 +186,11 @@ async def metrics(call: Call) -> Answer:
     )
 
 
+async def metrics_stream(call: Call) -> Answer:
+    """The metrics of each interval as it ends, a line of JSON each."""
+    return Answer(stream=call.front.services.metrics_stream(), content_type="application/json")
+
+
 async def monitor(call: Call) -> Answer:
     """Stream the log until the client goes away."""
     level = (call.query.text("loglevel") or "INFO").upper()

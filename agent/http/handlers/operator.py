@@ -10,7 +10,7 @@ from agent.rpc.endpoints.operator import AutopilotGet, AutopilotSet
 from catalog.rows.system import AutopilotConfiguration
 from catalog.schema import Row
 
-RELAY_FACTOR_MAX = 5
+RELAY_FACTOR_MAX = 5  # as Consul
 _KEYRING_OFF = (
     "3 errors occurred:\n\t* Error listing gossip keys: Keyring is empty (encryption not enabled)"
     "\n\n"

@@ -15,6 +15,7 @@ AGENT: Final = (
     local("PUT", "/v1/agent/force-leave/{node}", agent.force_leave, "Remove a member", "prune"),
     local("PUT", "/v1/agent/reload", agent.reload, "Reload the configuration"),
     local("GET", "/v1/agent/metrics", agent.metrics, "Metrics", "format"),
+    local("GET", "/v1/agent/metrics/stream", agent.metrics_stream, "Metrics by interval"),
     local("GET", "/v1/agent/monitor", agent.monitor, "Stream the log", "loglevel", "logjson"),
     local("PUT", "/v1/agent/token/{type}", agent.token, "Set one of the agent's tokens"),
     local("GET", "/v1/agent/services", agent_services.services, "Services", "filter"),
