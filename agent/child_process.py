@@ -26,6 +26,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self._exited = asyncio.Event()
         self._drained = asyncio.Event()
         self._transport: asyncio.SubprocessTransport | None = None
+        self._is_paused = False
 
     @classmethod
     async def start(
@@ -79,12 +80,14 @@ class ChildProcess(asyncio.SubprocessProtocol):
 
     def pause_output(self) -> None:
         """Read no more, so that the command waits once its pipe is full."""
-        if not self._drained.is_set():
+        if not self._is_paused and not self._drained.is_set():
+            self._is_paused = True
             self._output_pipe().pause_reading()
 
     def resume_output(self) -> None:
         """Read on."""
-        if not self._drained.is_set():
+        if self._is_paused and not self._drained.is_set():
+            self._is_paused = False
             self._output_pipe().resume_reading()
 
     def _output_pipe(self) -> asyncio.ReadTransport:

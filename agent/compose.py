@@ -33,6 +33,7 @@ from agent.local.central_config import CentralConfig
 from agent.local.servers_catalog import AliasLookup, ServersCatalog
 from agent.local.state import LocalState
 from agent.local.sync import LocalSync
+from agent.remote_exec import RemoteExec
 from agent.rpc.router import Router
 from agent.rpc.server import ServerContext
 from agent.server.leader import Leader
@@ -135,6 +136,13 @@ class Agent:
             on_restored=self.lead,
         )
         self.watches = Watches(self.router, self.services.events, self.tasks, self.rng)
+        self.remote_exec = RemoteExec(
+            node=config.node_name,
+            router=self.router,
+            tasks=self.tasks,
+            rng=self.rng,
+            token=self._agent_token,
+        )
         self.front = Front(
             router=self.router,
             routes=ROUTES,
@@ -239,6 +247,10 @@ class Agent:
             tagged_addresses=config.tagged_addresses,
             meta={**config.node_meta, "consul-network-segment": ""},
         )
+
+    def _agent_token(self) -> str:
+        tokens = self.config.acl.tokens
+        return tokens.agent or tokens.default
 
     def _record_http(self, method: str, pattern: str, seconds: float) -> None:
         path = pattern.partition("{")[0].lstrip("/").replace("/", "_")

@@ -104,6 +104,7 @@ class Lifecycle:
         self._watch_own_rows()
         await self._listen()
         agent.watches.apply(self._watches)
+        agent.remote_exec.start(agent.services.events, enabled=not config.disable_remote_exec)
         self._write_pid_file()
 
     async def _listen(self) -> None:

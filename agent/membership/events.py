@@ -88,10 +88,19 @@ class EventRing:
     def __init__(self) -> None:
         self._events: deque[UserEvent] = deque(maxlen=RING_MAX)
         self._waiting: list[Callable[[], None]] = []
+        self._taken: dict[str, Callable[[UserEvent], None]] = {}
         self.lamport_time = 1
+
+    def take(self, name: str, handle: Callable[[UserEvent], None]) -> None:
+        """Events of a name that agents use among themselves go to ``handle`` and are not kept."""
+        self._taken[name] = handle
 
     def receive(self, event: UserEvent) -> None:
         """Keep an event and wake who waits for one."""
+        handle = self._taken.get(event.name)
+        if handle is not None:
+            handle(event)
+            return
         self._events.append(event)
         waiting, self._waiting = self._waiting, []
         for wake_up in waiting:

@@ -106,3 +106,14 @@ def test_who_gives_up_is_forgotten():
     ring.receive(event())
 
     assert (woken, ring._waiting) == ([], [])
+
+
+def test_events_that_agents_use_themselves_are_handed_over_and_not_kept():
+    ring, taken, woken = EventRing(), [], []
+    ring.take("_inner", taken.append)
+    ring.wake(lambda: woken.append(1))
+
+    ring.receive(event(1, name="_inner"))
+
+    assert [one.name for one in taken] == ["_inner"]
+    assert (ring.list(""), woken) == ([], [])
