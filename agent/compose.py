@@ -135,14 +135,7 @@ class Agent:
             on_reload=on_reload,
             on_restored=self.lead,
         )
-        self.watches = Watches(self.router, self.services.events, self.tasks, self.rng)
-        self.remote_exec = RemoteExec(
-            node=config.node_name,
-            router=self.router,
-            tasks=self.tasks,
-            rng=self.rng,
-            token=self._agent_token,
-        )
+        self._make_runners()
         self.front = Front(
             router=self.router,
             routes=ROUTES,
@@ -223,6 +216,17 @@ class Agent:
             catalog=ServersCatalog(self.router),
             node=self.node,
             now_s=monotonic_s,
+        )
+
+    def _make_runners(self) -> None:
+        """What runs commands when the cluster says so."""
+        self.watches = Watches(self.router, self.services.events, self.tasks, self.rng)
+        self.remote_exec = RemoteExec(
+            node=self.config.node_name,
+            router=self.router,
+            tasks=self.tasks,
+            rng=self.rng,
+            token=self._agent_token,
         )
 
     async def lead(self) -> None:
