@@ -76,7 +76,10 @@ def _lock_delay_ns(value: object) -> int:
         case bool():
             raise HttpError(400, "Request decode failed: LockDelay must be a duration")
         case int() | float():
-            return int(value * SECOND if value < LOCK_DELAY_SECONDS_BELOW else value)
+            span_ns = value * SECOND if value < LOCK_DELAY_SECONDS_BELOW else value
+            if not abs(span_ns) < 2**63:
+                raise HttpError(400, "Request decode failed: LockDelay is out of range")
+            return int(span_ns)
         case str():
             try:
                 return parse_duration(value)
