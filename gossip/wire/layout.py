@@ -81,15 +81,6 @@ def unsigned(value: Any, maximum: int) -> int:
     raise WireError(Reason.MALFORMED, f"an integer of 0..{maximum} cannot be {_shown(value)}")
 
 
-def signed64(value: Any) -> int:
-    """Read a signed 64-bit integer; nil is 0."""
-    if type(value) is int and -INT64_MAX - 1 <= value <= INT64_MAX:
-        return value
-    if value is None:
-        return 0
-    raise WireError(Reason.MALFORMED, f"a 64-bit integer cannot be {_shown(value)}")
-
-
 def flag(value: Any) -> bool:
     """Read a boolean; nil is false."""
     if type(value) is bool:

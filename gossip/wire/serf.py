@@ -34,6 +34,7 @@ from gossip.core.types import (
 from gossip.wire.errors import Reason, WireError
 from gossip.wire.extent import extent
 from gossip.wire.layout import (
+    INT64_MAX,
     UINT8_MAX,
     UINT32_MAX,
     UINT64_MAX,
@@ -44,7 +45,6 @@ from gossip.wire.layout import (
     name,
     pack,
     raw,
-    signed64,
     struct,
     subject,
     text,
@@ -329,7 +329,7 @@ def _decode_query(packed: bytes) -> Query:
         filters=tuple([_decode_filter(raw(part)) for part in items(fields.get(b"Filters"))]),
         flags=QueryFlag(unsigned(fields.get(b"Flags"), UINT32_MAX)),
         relay_factor=unsigned(fields.get(b"RelayFactor"), UINT8_MAX),
-        timeout_ns=signed64(fields.get(b"Timeout")),
+        timeout_ns=unsigned(fields.get(b"Timeout"), INT64_MAX),
         name=text(fields.get(b"Name")),
         payload=raw(fields.get(b"Payload")),
     )

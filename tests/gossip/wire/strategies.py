@@ -87,7 +87,7 @@ cluster = st.one_of(
         st.lists(filters, max_size=3).map(tuple),
         flags,
         uint8,
-        st.integers(-(2**63), 2**63 - 1),
+        st.integers(0, 2**63 - 1),
         texts,
         payloads,
     ),

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gossip.core.sizes import message_bytes
 from gossip.core.types import (
     Ack,
     Address,
@@ -47,6 +48,11 @@ def refusal(packed):
 @given(packet_messages)
 def test_every_message_comes_back(message):
     assert message == decode_packet(encode_packet(message))
+
+
+@given(packet_messages)
+def test_the_size_that_the_queues_reckon_with_is_exact(message):
+    assert message_bytes(message) == len(encode_packet(message))
 
 
 @given(packet_messages)
@@ -136,7 +142,16 @@ def test_an_ack_with_a_foreign_payload_is_an_ack_without_coordinate():
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"\x01", b"\x02\x80", b"\x01\x81", b"\x01\x05", b"\x01\xdd\xff\xff\xff\xff"]
+    "payload",
+    [
+        b"",
+        b"\x01",
+        b"\x01\x81\xa5Error\xa1x",
+        b"\x02\x80",
+        b"\x01\x81",
+        b"\x01\x05",
+        b"\x01\xdd\xff\xff\xff\xff",
+    ],
 )
 def test_a_broken_coordinate_is_none(payload):
     assert decode_coordinate(payload) is None
@@ -194,6 +209,7 @@ def test_an_alive_with_a_short_version_array_is_malformed(length):
         ({"Incarnation": -1}, Reason.MALFORMED),
         ({"Meta": bytes(513)}, Reason.OVERSIZED),
         ({"Vsn": [1, 5, 2, 2, 5, 256]}, Reason.MALFORMED),
+        ({"Vsn": 7}, Reason.MALFORMED),
     ],
 )
 def test_an_alive_out_of_range_is_refused(changes, reason):

@@ -71,6 +71,20 @@ def test_a_filter_of_no_nodes_is_read():
     assert decode_cluster(raw_query(Filters=[b"\x00\x90"])).filters == (NodeFilter(()),)
 
 
+def test_a_negative_timeout_is_malformed():
+    with pytest.raises(WireError) as refused:
+        decode_cluster(raw_query(Timeout=-1))
+
+    assert refused.value.reason is Reason.MALFORMED
+
+
+def test_the_filters_must_be_an_array():
+    with pytest.raises(WireError) as refused:
+        decode_cluster(raw_query(Filters=5))
+
+    assert refused.value.reason is Reason.MALFORMED
+
+
 def test_unknown_flags_are_kept():
     query = decode_cluster(raw_query(Flags=0x81))
 
