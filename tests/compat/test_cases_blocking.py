@@ -159,7 +159,7 @@ def test_unknown_service_is_not_woken_by_a_neighbour(agent: AgentProcess) -> Non
 
 
 def test_index_of_an_absent_service_is_the_same_on_every_path(agent: AgentProcess) -> None:
-    """A lower one costs each watcher a query that answers at once. Source: hashicorp/consul#3712."""
+    """A lower one costs a watcher a query that answers at once. Source: hashicorp/consul#3712."""
     path = "/v1/health/service/bl-absent"
     agent.get(path)
 
