@@ -149,13 +149,18 @@ class Front:
         return _with_headers(answer, headers)
 
     def answer_now(self, route: Route, call: Call) -> tuple[Answer, list[Hashable]]:
-        """The answer to a read that does not block, and the watch keys of its content."""
+        """The answer to a read that does not block, and the watch keys of its content.
+
+        No keys mean that it is not to be kept: the index of what does not exist moves with the
+        writes of others, which nobody waits for.
+        """
         action = route.action
         assert isinstance(action, Read)
         request = action.build(call)
         reply, watched = self.router.read_now(request)
         answer = action.show(call, reply)
-        return _with_headers(answer, self.read_headers(route, request, reply)), watched
+        headers = self.read_headers(route, request, reply)
+        return _with_headers(answer, headers), watched if reply.value else []
 
     def read_headers(self, route: Route, request: ReadRequest, reply: Reply) -> dict[str, str]:
         """The headers by which clients follow reads."""

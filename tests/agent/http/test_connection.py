@@ -202,11 +202,14 @@ async def test_a_kept_answer_is_dropped_when_its_key_changes(house, raw):
     assert (await raw.ask(request("GET", "/v1/kv/k?raw"))).body == b"2"
 
 
-async def test_a_key_that_appears_ends_its_kept_404(raw):
-    assert (await raw.ask(GET)).status == 404
-    assert (await raw.ask(GET)).status == 404
-    await put(raw, "k", b"1")
+async def test_the_index_of_an_absent_key_is_always_that_of_now(raw):
+    before = await raw.ask(GET)
+    await put(raw, "other", b"1")
+    after = await raw.ask(GET)
 
+    assert before.status == after.status == 404
+    assert int(before.headers["x-consul-index"]) < int(after.headers["x-consul-index"])
+    await put(raw, "k", b"1")
     assert (await raw.ask(GET)).status == 200
 
 
@@ -280,7 +283,7 @@ async def test_a_write_in_progress_when_the_client_goes_is_kept_and_frees_the_co
     raw.writer.transport.abort()
 
     await until(lambda: not house.shared.connections)
-    await house.agent.driver.barrier()
+    await house.agent.server.driver.barrier()
     assert (await house.ask("GET", "/v1/kv/k?raw")).body in {b"v", b""}
 
 
@@ -291,7 +294,7 @@ async def test_a_lost_connection_does_not_stop_the_log(house, raw):
     assert connection._writing
     connection.connection_lost(None)
 
-    await house.agent.driver.barrier()
+    await house.agent.server.driver.barrier()
 
     assert (await house.ask("GET", "/v1/kv/k?raw")).body == b"1"
 
@@ -326,12 +329,12 @@ async def test_a_client_that_does_not_read_is_not_read_from(house, raw):
 async def test_a_client_that_leaves_a_blocking_query_frees_everything(house, raw):
     await raw.send(request("GET", "/v1/kv/none?index=999&wait=10m"))
     await until(lambda: house.agent.router.blocked_count)
-    watches = len(house.agent.store.watches)
+    watches = len(house.agent.server.store.watches)
     raw.close()
 
     await until(lambda: not house.agent.router.blocked_count, timeout_s=2.0)
     await until(lambda: not house.shared.connections, timeout_s=2.0)
-    assert len(house.agent.store.watches) < watches
+    assert len(house.agent.server.store.watches) < watches
     assert house.shared.by_client == {}
 
 
@@ -344,7 +347,8 @@ async def test_changed_settings_drop_kept_answers(house, raw):
 
 
 async def test_long_targets_are_not_kept(house, raw):
-    await raw.ask(request("GET", f"/v1/kv/{'k' * 5000}"))
+    await put(raw, "k" * 5000, b"v")
+    assert (await raw.ask(request("GET", f"/v1/kv/{'k' * 5000}"))).status == 200
 
     assert house.shared.answers._kept == {}
 
