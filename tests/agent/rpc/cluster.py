@@ -16,7 +16,7 @@ from agent.rpc.endpoints.kv import KvApply, KvGet
 from agent.rpc.peer_server import PeerLimits, PeerServer
 from agent.rpc.pool import Pool, ServerAddress
 from agent.rpc.remote_router import CallLimits, RemoteRouter
-from agent.rpc.request import NoLeader, Reply, Request
+from agent.rpc.request import NoLeader, Request
 from agent.rpc.router import Router
 from agent.rpc.server import ServerContext
 from agent.tasks import Tasks
@@ -25,7 +25,6 @@ from catalog.commands import KvOperation, KvVerb
 from catalog.duration import MILLISECOND, SECOND
 
 LOOPBACK: Final = "127.0.0.1"
-WAIT_S: Final = 5.0  # far longer than anything here takes; a hang ends as a failure
 CALL_LIMITS: Final = CallLimits(
     default_query_time=300 * SECOND,
     max_query_time=600 * SECOND,
@@ -198,21 +197,3 @@ def put(key: str, value: bytes = b"x") -> Request:
 def blocking(key: str, index: int, wait_ns: int = 60 * SECOND) -> KvGet:
     """A read that waits for a change of a key."""
     return KvGet(key=key, min_index=index, wait_ns=wait_ns)
-
-
-async def until(probe: Callable[[], Any]) -> None:
-    """Give way to others until the probe holds."""
-    async with asyncio.timeout(WAIT_S):
-        while not probe():
-            await asyncio.sleep(0.001)
-
-
-async def within(work: Any) -> Any:
-    """The work's result, or TimeoutError."""
-    async with asyncio.timeout(WAIT_S):
-        return await work
-
-
-def value(reply: Reply) -> Any:
-    """What a read gave."""
-    return reply.value

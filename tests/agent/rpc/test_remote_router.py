@@ -21,6 +21,7 @@ from catalog.errors import BadRequest, CatalogError, Invalid, NotFound
 from catalog.rows.node import Node
 from catalog.rows.session import Session
 from catalog.transactions import TxnRefused
+from tests.agent.harness import until, within
 from tests.agent.rpc.cluster import (
     CALL_LIMITS,
     Cluster,
@@ -28,8 +29,6 @@ from tests.agent.rpc.cluster import (
     blocking,
     open_cluster,
     put,
-    until,
-    within,
 )
 
 
@@ -193,7 +192,7 @@ async def test_a_refused_transaction_says_which_operation_failed(cluster: Cluste
     with pytest.raises(TxnRefused) as refused:
         await cluster.remote.call(TxnApply(operations=(operation,)))
 
-    assert [0] == [error.op_index for error in refused.value.errors]
+    assert [error.op_index for error in refused.value.errors] == [0]
 
 
 async def test_a_bug_of_the_server_tells_nothing_of_it(cluster: Cluster, monkeypatch):
