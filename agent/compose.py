@@ -20,7 +20,6 @@ import structlog
 from agent.checks.runner import CheckRunner
 from agent.clock import monotonic_s, wall_s
 from agent.config import RuntimeConfig
-from agent.connect.authority import Authority
 from agent.connect.leaf import Leaves
 from agent.dns.rpc_directory import RpcDirectory
 from agent.dns.server import DnsServer
@@ -34,34 +33,22 @@ from agent.local.servers_catalog import AliasLookup, ServersCatalog
 from agent.local.state import LocalState
 from agent.local.sync import LocalSync
 from agent.remote_exec import RemoteExec
-from agent.rpc.router import Router
-from agent.rpc.server import ServerContext
-from agent.server.leader import Leader
-from agent.server.sessions import SessionTimers
+from agent.server.parts import Identity, ServerParts
 from agent.services import Services
 from agent.settings import (
-    autopilot_configuration,
     check_settings,
     dns_settings,
     http_settings,
     local_settings,
     name_filter,
-    raft_settings,
 )
 from agent.tasks import Tasks
 from agent.telemetry.logs import LogHub
 from agent.telemetry.metrics import Metrics
 from agent.telemetry.runtime import Runtime
 from agent.watches.watches import Watches
-from catalog.apply import StateMachine
 from catalog.duration import SECOND
 from catalog.rows.node import Node
-from catalog.store import Store
-from raft.driver import Driver
-from raft.durable import DurableStorage
-from raft.entries import Server
-from raft.machine import Surroundings
-from raft.storage import MemoryStorage, Storage
 
 _log = structlog.get_logger("agent")
 
@@ -90,42 +77,27 @@ class Agent:
             name_filter=name_filter(config),
         )
         self.runtime = Runtime(self.metrics, self.tasks)
-        self.timers = SessionTimers(self._end_session)
-        self.machine = StateMachine(self.timers.hear)
-        self.driver = Driver(
-            self.machine,
-            self._storage(),
-            Server(suffrage=0, id=self.node_id, address=_address(config)),
-            raft_settings(config),
-            Surroundings(
-                wall_s=wall_s,
-                random=self.rng.random,
-                start_task=self.tasks.start,
-                on_fatal=on_fatal,
+        self.server = ServerParts(
+            config,
+            Identity(
+                node_id=self.node_id,
+                address=_address(config),
+                data_dir=data_directory.path if data_directory else None,
             ),
-        )
-        self.authority = self._make_authority()
-        context = ServerContext(
-            store=self.store,
-            datacenter=config.datacenter,
-            node_name=config.node_name,
-            timers=self.timers,
+            tasks=self.tasks,
             rng=self.rng,
             new_uuid=_new_uuid,
-            now_s=wall_s,
-            session_ttl_min_ns=config.session_ttl_min or 10 * SECOND,
-            authority=self.authority,
+            on_fatal=on_fatal,
         )
-        self.router = Router(context, self.driver, config)
-        self.leader = Leader(self.router, self.store, self.timers)
+        self.router = self.server.router
         self._make_local()
         self.services = Services(
             config=config,
             node_id=self.node_id,
             local=self.local,
             leaves=self._make_leaves(),
-            store=self.store,
-            driver=self.driver,
+            store=self.server.store,
+            driver=self.server.driver,
             metrics=self.metrics,
             log_hub=log_hub,
             rng=self.rng,
@@ -151,32 +123,6 @@ class Agent:
             rng=self.rng,
             wall_s=wall_s,
             observe=self._record_dns,
-        )
-
-    @property
-    def store(self) -> Store:
-        """The replicated state."""
-        return self.machine.store
-
-    def _end_session(self, session_id: str) -> None:
-        # The leader's duties need the timers, and these the leader, which is made later.
-        self.leader.end_session(session_id)
-
-    def _storage(self) -> Storage:
-        if self.data_directory is None:
-            return MemoryStorage()
-        return DurableStorage(self.data_directory.path / "raft", self.node_id)
-
-    def _make_authority(self) -> Authority | None:
-        if not self.config.connect.enabled:
-            return None
-        return Authority(
-            store=self.store,
-            log=self.driver,
-            datacenter=self.config.datacenter,
-            now_s=wall_s,
-            new_uuid=_new_uuid,
-            start_task=self.tasks.start,
         )
 
     def _make_leaves(self) -> Leaves:
@@ -231,13 +177,7 @@ class Agent:
 
     async def lead(self) -> None:
         """Take up a leader's duties, at the start and after the whole state was replaced."""
-        self.timers.stop()
-        await self.leader.start(
-            self.node(), self.config.rpc_advertise.port, autopilot_configuration(self.config)
-        )
-        if self.authority is not None:
-            connect = self.config.connect
-            await self.authority.start(connect.ca_provider or "consul", connect.ca_config)
+        await self.server.lead(self.node())
         self.sync.server_appeared()
 
     def node(self) -> Node:

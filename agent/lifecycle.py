@@ -91,7 +91,7 @@ class Lifecycle:
             _log.warning(warning)
         agent.tasks.start("loop lag", agent.tasks.measure_lag())
         agent.runtime.start()
-        await agent.driver.start()
+        await agent.server.driver.start()
         await agent.lead()
         agent.local.start(*_definitions(config))
         if config.enable_central_service_config:
@@ -99,7 +99,8 @@ class Lifecycle:
         agent.tasks.start("anti-entropy", agent.sync.run())
         agent.tasks.start("reaper", reap(agent.local))
         agent.tasks.start(
-            "tombstones", agent.leader.reap_tombstones(lambda: agent.driver.applied_index)
+            "tombstones",
+            agent.server.leader.reap_tombstones(lambda: agent.server.driver.applied_index),
         )
         self._watch_own_rows()
         await self._listen()
@@ -132,9 +133,9 @@ class Lifecycle:
         await agent.http.close()
         await agent.dns.close()
         agent.runner.stop_all()
-        agent.timers.stop()
+        agent.server.timers.stop()
         agent.runtime.stop()
-        await agent.driver.stop()
+        await agent.server.driver.stop()
         await agent.tasks.close()
         self._remove_pid_file()
         if self._data_directory is not None:
@@ -198,7 +199,7 @@ class Lifecycle:
         agent = self.agent
         agent.config = agent.services.config = config
         agent.router.limits = config
-        agent.driver.reconfigure(raft_settings(config))
+        agent.server.driver.reconfigure(raft_settings(config))
         agent.runner.reload_tls()
         agent.metrics.change_filter(name_filter(config))
         agent.front.apply_settings(http_settings(config))

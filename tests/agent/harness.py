@@ -140,8 +140,8 @@ class House:
             raw.close()
         await self.agent.http.close()
         self.agent.runner.stop_all()
-        self.agent.timers.stop()
-        await self.agent.driver.stop()
+        self.agent.server.timers.stop()
+        await self.agent.server.driver.stop()
         await self.agent.tasks.close()
 
 
@@ -171,7 +171,7 @@ async def within(work: Awaitable[Any], timeout_s: float = WAIT_S) -> Any:
 async def open_house(*flags: str) -> AsyncIterator[House]:
     """A running agent; stopped at the end."""
     house = House(make_agent(make_config(*flags)))
-    await house.agent.driver.start()
+    await house.agent.server.driver.start()
     await house.agent.lead()
     await house.agent.http.listen([ANY_PORT])
     try:

@@ -8,7 +8,7 @@ from tests.agent.harness import House, make_agent, make_config
 async def test_a_dev_agent_keeps_nothing():
     agent = make_agent()
 
-    assert isinstance(agent._storage(), MemoryStorage)
+    assert isinstance(agent.server.driver._storage, MemoryStorage)
     assert data_directory_of(agent.config) is None
 
 

@@ -36,7 +36,7 @@ def configured(tmp_path) -> Configured:
 async def running(configured):
     lifecycle = Lifecycle(configured.load(), configured.load, LogHub("ERROR", ()))
     life = asyncio.create_task(lifecycle.run())
-    await until(lambda: lifecycle.agent.driver.applied_index >= 3 or life.done())
+    await until(lambda: lifecycle.agent.server.driver.applied_index >= 3 or life.done())
     await until(lambda: lifecycle.agent.sync is not None)
     yield lifecycle
     lifecycle._ended.set()
@@ -123,7 +123,7 @@ async def test_a_hang_up_reloads_and_a_bad_file_only_tells(running, configured):
 async def test_a_signal_ends_the_agent(configured):
     lifecycle = Lifecycle(configured.load(), configured.load, LogHub("ERROR", ()))
     life = asyncio.create_task(lifecycle.run())
-    await until(lambda: lifecycle.agent.driver.applied_index >= 3)
+    await until(lambda: lifecycle.agent.server.driver.applied_index >= 3)
 
     signal.raise_signal(signal.SIGTERM)
 
@@ -134,7 +134,7 @@ async def test_a_signal_ends_the_agent(configured):
 async def test_leaving_ends_the_agent_after_the_answer(configured):
     lifecycle = Lifecycle(configured.load(), configured.load, LogHub("ERROR", ()))
     life = asyncio.create_task(lifecycle.run())
-    await until(lambda: lifecycle.agent.driver.applied_index >= 3)
+    await until(lambda: lifecycle.agent.server.driver.applied_index >= 3)
     lifecycle.agent.services.leave()
     assert not life.done()
 

@@ -115,13 +115,13 @@ async def test_a_change_between_the_read_and_the_wait_is_told_at_once(house: Hou
 
 
 async def test_a_cancelled_wait_is_not_told(house: House, names):
-    watches = len(house.agent.store.watches)
+    watches = len(house.agent.server.store.watches)
     found = await names.service_nodes("web", (), "service", "")
     changed = []
     cancel = found.on_change(lambda: changed.append(1))
     cancel()
     cancel()
-    assert len(house.agent.store.watches) == watches
+    assert len(house.agent.server.store.watches) == watches
 
     await house.agent.router.call(CatalogDeregister(node="n1", service_id="web-1"))
     assert changed == []

@@ -19,4 +19,4 @@ async def test_the_context_stamps_what_the_edge_knows(house: House):
     assert context.new_uuid() != context.new_uuid()
     assert context.now_s() > 1_600_000_000
     assert context.session_ttl_min_ns == 10_000_000_000
-    assert context.store is house.agent.store
+    assert context.store is house.agent.server.store

@@ -17,7 +17,7 @@ from tests.agent.harness import House, until
 
 
 async def test_the_server_registers_itself_alive(house: House):
-    store = house.agent.store
+    store = house.agent.server.store
 
     node = store.get(NODES, "node-a")
     service = store.get(SERVICES, ("node-a", "consul")).service
@@ -30,7 +30,7 @@ async def test_the_server_registers_itself_alive(house: House):
 
 
 async def test_leading_again_changes_nothing(house: House):
-    store = house.agent.store
+    store = house.agent.server.store
     before = store.freeze()
 
     await house.agent.lead()
@@ -40,9 +40,9 @@ async def test_leading_again_changes_nothing(house: House):
 
 async def test_a_configured_autopilot_is_only_a_seed(house: House):
     other = AutopilotConfiguration(cleanup_dead_servers=False)
-    await house.agent.leader.start(house.agent.node(), 8300, other)
+    await house.agent.server.leader.start(house.agent.node(), 8300, other)
 
-    assert house.agent.store.get(AUTOPILOT, "").cleanup_dead_servers
+    assert house.agent.server.store.get(AUTOPILOT, "").cleanup_dead_servers
 
 
 async def test_what_the_agent_says_of_its_node_is_kept(house: House):
@@ -53,7 +53,7 @@ async def test_what_the_agent_says_of_its_node_is_kept(house: House):
         datacenter="dc1",
         meta={"a": "b"},
     )
-    store = house.agent.store
+    store = house.agent.server.store
     store.put(NODES, node)
     store.commit()
 
@@ -69,18 +69,18 @@ async def create(house: House, ttl: str) -> str:
 
 async def test_a_session_whose_time_is_up_ends(house: House):
     session_id = await create(house, "10s")
-    assert house.agent.timers.active == 1
+    assert house.agent.server.timers.active == 1
 
-    house.agent.timers._expire(session_id)
-    await until(lambda: house.agent.store.get(SESSIONS, session_id) is None)
+    house.agent.server.timers._expire(session_id)
+    await until(lambda: house.agent.server.store.get(SESSIONS, session_id) is None)
 
-    assert house.agent.timers.active == 0
+    assert house.agent.server.timers.active == 0
 
 
 async def test_an_end_that_the_log_refuses_is_tried_again(house: House, monkeypatch):
     session_id = await create(house, "10s")
     monkeypatch.setattr(duties, "RETRY_S", 0.001)
-    real, refusals = house.agent.driver.submit, []
+    real, refusals = house.agent.server.driver.submit, []
 
     def submit(command, done) -> None:
         if not refusals:
@@ -88,33 +88,33 @@ async def test_an_end_that_the_log_refuses_is_tried_again(house: House, monkeypa
             raise Overloaded("full")
         real(command, done)
 
-    monkeypatch.setattr(house.agent.driver, "submit", submit)
-    house.agent.timers._expire(session_id)
+    monkeypatch.setattr(house.agent.server.driver, "submit", submit)
+    house.agent.server.timers._expire(session_id)
 
-    await until(lambda: house.agent.store.get(SESSIONS, session_id) is None)
+    await until(lambda: house.agent.server.store.get(SESSIONS, session_id) is None)
     assert refusals == [1]
 
 
 async def test_a_restarted_leader_starts_the_clocks_of_all_sessions(house: House):
     await create(house, "10s")
-    house.agent.timers.stop()
+    house.agent.server.timers.stop()
     await house.agent.lead()
 
-    assert house.agent.timers.active == 1
+    assert house.agent.server.timers.active == 1
 
 
 @pytest.fixture
 def leader(house: House) -> Leader:
-    return house.agent.leader
+    return house.agent.server.leader
 
 
 async def test_tombstones_are_reaped_even_after_a_refusal(house: House, leader, monkeypatch):
     await house.ask("PUT", "/v1/kv/k", b"v")
     await house.ask("DELETE", "/v1/kv/k")
-    assert house.agent.store.count(TOMBSTONES) == 1
+    assert house.agent.server.store.count(TOMBSTONES) == 1
     monkeypatch.setattr(duties, "TOMBSTONE_TTL_S", 0.001)
     monkeypatch.setattr(duties, "TOMBSTONE_GRANULARITY_S", 0.001)
-    real, refusals = house.agent.driver.submit, []
+    real, refusals = house.agent.server.driver.submit, []
 
     def submit(command, done) -> None:
         if not refusals:
@@ -122,8 +122,10 @@ async def test_tombstones_are_reaped_even_after_a_refusal(house: House, leader, 
             raise Overloaded("full")
         real(command, done)
 
-    monkeypatch.setattr(house.agent.driver, "submit", submit)
-    reaping = asyncio.create_task(leader.reap_tombstones(lambda: house.agent.driver.applied_index))
+    monkeypatch.setattr(house.agent.server.driver, "submit", submit)
+    reaping = asyncio.create_task(
+        leader.reap_tombstones(lambda: house.agent.server.driver.applied_index)
+    )
 
-    await until(lambda: house.agent.store.count(TOMBSTONES) == 0)
+    await until(lambda: house.agent.server.store.count(TOMBSTONES) == 0)
     reaping.cancel()

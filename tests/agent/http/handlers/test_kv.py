@@ -136,6 +136,6 @@ async def test_a_lock_lost_with_its_session_stays_closed_for_the_delay(house: Ho
     await house.ask("PUT", f"/v1/session/destroy/{first}")
 
     assert (await house.ask("PUT", f"/v1/kv/k?acquire={second}", b"2")).json is False
-    assert house.agent.timers.lock_delayed("k")
-    house.agent.timers.stop()
+    assert house.agent.server.timers.lock_delayed("k")
+    house.agent.server.timers.stop()
     assert (await house.ask("PUT", f"/v1/kv/k?acquire={second}", b"2")).json is True

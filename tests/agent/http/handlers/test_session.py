@@ -83,11 +83,11 @@ async def test_sessions_are_listed_for_all_and_by_node(house: House):
 
 async def test_a_renewal_gives_the_session_and_starts_its_clock(house: House):
     session_id = await create(house, b'{"TTL":"10s"}')
-    house.agent.timers.stop()
+    house.agent.server.timers.stop()
 
     renewed = await house.ask("PUT", f"/v1/session/renew/{session_id}")
 
-    assert (renewed.json[0]["ID"], house.agent.timers.active) == (session_id, 1)
+    assert (renewed.json[0]["ID"], house.agent.server.timers.active) == (session_id, 1)
 
 
 async def test_a_session_that_is_gone_cannot_be_renewed(house: House):

@@ -20,7 +20,7 @@ async def test_the_clocks_of_restored_sessions_run(house: House):
     saved = await house.ask("GET", "/v1/snapshot")
     await house.ask("PUT", "/v1/snapshot", saved.body)
 
-    assert house.agent.timers.active == 1
+    assert house.agent.server.timers.active == 1
 
 
 async def test_a_bad_archive_is_refused(house: House):

@@ -35,13 +35,13 @@ async def test_one_refusal_undoes_all_and_names_its_operation(house: House):
 
 async def test_reads_alone_take_the_read_path(house: House):
     await house.ask("PUT", "/v1/kv/a", b"1")
-    before = house.agent.driver.last_index
+    before = house.agent.server.driver.last_index
     answered = await run(house, kv("get", "a"), kv("get-tree", ""))
 
     assert answered.status == 200
     assert answered.json["KnownLeader"] is True
     assert len(answered.json["Results"]) == 2
-    assert house.agent.driver.last_index == before
+    assert house.agent.server.driver.last_index == before
 
 
 async def test_a_read_of_an_absent_key_is_a_conflict(house: House):
