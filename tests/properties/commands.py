@@ -174,10 +174,44 @@ deregistrations = st.builds(
     check_id=st.sampled_from(("", *CHECK_IDS)),
 )
 
+
+def inhabited() -> list[Command]:
+    """A small site to start from, so that most commands find something to change."""
+    web = NodeService(id="web-1", service="web")
+    native = NodeService(id="web-2", service="web", connect=ServiceConnect(native=True))
+    proxy = NodeService(
+        kind="connect-proxy",
+        id="db-1",
+        service="web-proxy",
+        proxy=ConnectProxy(destination_service_name="web"),
+    )
+    gateway = NodeService(kind=TERMINATING_GATEWAY, id="db-1", service="gateway")
+    passing = tuple(HealthCheck(check_id=check_id, status="passing") for check_id in CHECK_IDS)
+    on_web = HealthCheck(check_id="c2", status="passing", service_id="web-1")
+    registered = (
+        Register(node=Node(node="n1", id="id-1"), service=web, checks=(*passing, on_web)),
+        Register(node=Node(node="n2", id="id-2"), service=native, checks=passing),
+        Register(node=Node(node="n2", id="id-2"), service=proxy),
+        Register(node=Node(node="n3"), service=gateway),
+    )
+    entry = TerminatingGateway(name="gateway", services=(LinkedService(name="*"),))
+    begun = (
+        Session(id="s1", node="n1", node_checks=("c1",), lock_delay=5),
+        Session(id="s2", node="n2", behavior="delete"),
+    )
+    return [
+        *registered,
+        ConfigEntryPut(entry=entry),
+        *(SessionCreate(session=row) for row in begun),
+        *(KvOperation(verb=KvVerb.SET, key=key) for key in KEYS),
+        KvOperation(verb=KvVerb.LOCK, key="a", session="s1"),
+        KvOperation(verb=KvVerb.LOCK, key="a/b", session="s2"),
+    ]
+
+
 any_command: st.SearchStrategy[Command] = st.one_of(
     kv_operations(*KV_WRITE_VERBS),
     registrations,
-    registrations,  # twice: most of the rest needs a catalog that is not empty
     deregistrations,
     st.builds(SessionCreate, session=sessions),
     st.builds(SessionDestroy, id=session_ids),

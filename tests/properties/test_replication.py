@@ -14,7 +14,7 @@ from catalog.read import Read
 from catalog.store import Store
 from catalog.tables import CHECKS, NODES, SCHEMA, SERVICES, SESSIONS
 from tests.catalog.replica import Replica, contents, snapshot
-from tests.properties.commands import KEYS, NODE_NAMES, PREFIXES, any_command
+from tests.properties.commands import KEYS, NODE_NAMES, PREFIXES, any_command, inhabited
 
 Query = Callable[[Read], Any]
 
@@ -84,10 +84,12 @@ class Waiter:
 class Replication(RuleBasedStateMachine):
     """Two replicas of one log, one of which now and then starts from the other's snapshot."""
 
-    @initialize()
-    def start(self) -> None:
-        self.first = Replica()
-        self.second = Replica()
+    @initialize(empty=st.booleans())
+    def start(self, *, empty: bool) -> None:
+        self.first, self.second = Replica(), Replica()
+        for command in [] if empty else inhabited():
+            self.first.do(command)
+            self.second.do(command)
 
     @rule(command=any_command)
     def apply(self, command: Command) -> None:
