@@ -120,6 +120,7 @@ class GossipNode:
         self._reaper = Reaper(around, roster, self._exchanger, policy, announcer, self._erase)
         if history is not None:
             self._restore(history, clocks)
+            recorder.restore(history)
 
     # --- what the driver reads ---
 
@@ -132,6 +133,11 @@ class GossipNode:
     def members(self) -> tuple[Member, ...]:
         """All members, the failed and the left ones included, ourselves too."""
         return tuple(entry.member() for entry in self._roster)
+
+    @property
+    def nodes(self) -> NodeTable:
+        """Membership's own view, to look at only."""
+        return self._table
 
     @property
     def health_score(self) -> int:

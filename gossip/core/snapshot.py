@@ -32,6 +32,7 @@ class Replay(msgspec.Struct):
     time: LamportTime = LamportTime(0)
     event_time: LamportTime = LamportTime(0)
     query_time: LamportTime = LamportTime(0)
+    size_bytes: int = 0
     unreadable_count: int = 0
 
     def forget(self) -> None:
@@ -42,7 +43,7 @@ class Replay(msgspec.Struct):
 
 def replay(content: bytes, *, rejoin_after_leave: bool = False) -> Replay:
     """Read a snapshot file. Never raises: damage is skipped and counted."""
-    result = Replay(alive={})
+    result = Replay(alive={}, size_bytes=len(content))
     for raw in content.split(b"\n")[:-1]:
         # After a power loss a tail of NUL bytes may stand before the next line.
         line = raw.rpartition(b"\0")[2][:LINE_BYTES_MAX].decode(errors="replace")
@@ -107,8 +108,13 @@ class Recorder:
         self._bytes = 0
         self._has_left = False
 
+    def restore(self, history: Replay) -> None:
+        """Go on with the file of the last run; its members count until they are gone."""
+        self._alive.update(history.alive)
+        self._bytes = history.size_bytes
+
     def start(self) -> None:
-        """Begin with what is known now; the old file is replaced by the first compaction."""
+        """Begin to write."""
         if self._is_on:
             self._around.schedule.set(
                 Timer(TimerKind.SNAPSHOT), self._around.now + FLUSH_INTERVAL_S

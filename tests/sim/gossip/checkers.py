@@ -1,0 +1,86 @@
+"""What must hold in every run. Each checker returns what is wrong, as text; nothing is good."""
+
+from collections import Counter
+
+from gossip.core.effects import Change, EventReceived, MembersChanged
+from gossip.core.types import Status
+from tests.sim.gossip.world import SimNode, World
+
+
+def disagreements(world: World) -> list[str]:
+    """Where a live node's member list differs from the truth."""
+    truth = {node.name: _true_statuses(node) for node in world.nodes}
+    wrong = []
+    for node in world.live:
+        assert node.core is not None
+        seen = {member.name: member.status for member in node.core.members}
+        for name, wanted in truth.items():
+            status = seen.get(name, Status.NONE)
+            if status not in wanted:
+                wrong.append(f"{node.name} sees {name} as {status.name}")
+    return wrong
+
+
+def _true_statuses(node: SimNode) -> set[Status]:
+    if node.has_left:
+        return {Status.LEFT, Status.NONE}  # who starts later never hears of it
+    if node.is_up:
+        return {Status.ALIVE}
+    return {Status.FAILED, Status.NONE}
+
+
+class IncarnationChecker:
+    """Within one life of the observer, what it holds of a node never goes back."""
+
+    def __init__(self) -> None:
+        self._highest: dict[tuple[str, int, str], int] = {}
+
+    def look(self, world: World) -> list[str]:
+        """Compare with the last look."""
+        wrong = []
+        for observer in world.live:
+            assert observer.core is not None
+            for node in observer.core.nodes:
+                key = (observer.name, observer.life, node.name)
+                before = self._highest.get(key, 0)
+                if node.incarnation < before:
+                    wrong.append(f"{key}: incarnation {before} -> {node.incarnation}")
+                self._highest[key] = node.incarnation
+        return wrong
+
+
+def repeated_events(world: World) -> list[str]:
+    """User events that an application saw more than once in one life."""
+    return [
+        f"{node.name} saw {event} {count} times"
+        for node in world.nodes
+        for life in range(1, node.life + 1)
+        for event, count in events_seen(node, life).items()
+        if count > 1
+    ]
+
+
+def events_seen(node: SimNode, life: int) -> Counter[tuple[str, bytes]]:
+    """How often each event (name, payload) was delivered to a life of a node."""
+    seen: Counter[tuple[str, bytes]] = Counter()
+    for noticed in node.noticed:
+        if isinstance(noticed.effect, EventReceived) and noticed.life == life:
+            seen[noticed.effect.event.name, noticed.effect.event.payload] += 1
+    return seen
+
+
+def times_of(world: World, change: Change, name: str, since_s: float = 0.0) -> list[float]:
+    """When each node (first) saw ``change`` of ``name``."""
+    times = []
+    for node in world.live:
+        for noticed in node.noticed:
+            effect = noticed.effect
+            if (
+                isinstance(effect, MembersChanged)
+                and effect.change is change
+                and noticed.at_s >= since_s
+                and any(member.name == name for member in effect.members)
+            ):
+                times.append(noticed.at_s)
+                break
+    return sorted(times)
