@@ -59,14 +59,22 @@ async def test_the_api_is_served_over_tls(house: House, tls, authority):
     parts = [request("PUT", "/v1/kv/k", b"v" * 100_000), request("GET", "/v1/kv/k?raw")]
     assert (await raw.ask(parts[0])).status == 200
     assert (await raw.ask(parts[1])).body == b"v" * 100_000
-    assert (await raw.ask(request("GET", "/v1/status/leader"))).status == 200
-    (connection,) = house.shared.connections
-    await until(lambda: not connection._slow_is_busy())
     await raw.send(request("GET", "/v1/kv/none?index=999&wait=10m"))
     await until(lambda: house.agent.router.blocked_count)
     raw.close()
     await until(lambda: not house.agent.router.blocked_count, timeout_s=2.0)
     await until(lambda: not house.shared.connections, timeout_s=2.0)
+
+
+async def test_a_connection_over_tls_comes_back_from_the_slow_lane(house: House, tls, authority):
+    await house.agent.http.listen([ANY_PORT], tls=tls)
+    port = house.agent.http._servers[-1].sockets[0].getsockname()[1]
+    raw = await house.connect(port, ssl=client_context(authority))
+
+    assert (await raw.ask(request("GET", "/v1/status/leader"))).status == 200
+
+    (connection,) = house.shared.connections
+    await until(lambda: not connection._slow_is_busy())
 
 
 async def test_a_client_without_tls_ends_without_an_answer(house: House, tls):

@@ -67,8 +67,8 @@ def test_a_new_query_gets_its_id_and_must_not_bring_one():
     query = PreparedQuery(id="", name="q", service=WEB)
 
     assert apply(make_server(), QueryApply(query=query, create=True)).query.id == NEW_UUID
+    given = PreparedQuery(id=NEW_UUID, service=WEB)
     with pytest.raises(Invalid, match="ID must be empty"):
-        given = PreparedQuery(id=NEW_UUID, service=WEB)
         apply(make_server(), QueryApply(query=given, create=True))
 
 
