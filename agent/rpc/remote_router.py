@@ -25,7 +25,7 @@ from agent.rpc.rate import TokenBucket
 from agent.rpc.refusal import RELAYED, from_frame
 from agent.rpc.request import NoLeader, ReadRequest, Reply, Request, RpcError
 from agent.rpc.server import Random
-from agent.rpc.table import BY_REQUEST, ReadEndpoint
+from agent.rpc.table import BY_REQUEST, is_repeatable
 from catalog.duration import SECOND
 
 ANSWER_MARGIN_S: Final = 10.0  # for a blocking read's answer to come, once its wait is over
@@ -199,12 +199,12 @@ def _blocks(request: Request) -> bool:
 
 def _repeatable(request: Request, error: Exception) -> bool:
     if isinstance(error, ConnectionLost):
-        return not error.sent or isinstance(BY_REQUEST[type(request)], ReadEndpoint)
+        return not error.sent or is_repeatable(BY_REQUEST[type(request)])
     return True
 
 
 def _unanswered(request: Request, reason: str) -> str:
-    if isinstance(BY_REQUEST[type(request)], ReadEndpoint):
+    if is_repeatable(BY_REQUEST[type(request)]):
         return reason
     return f"{reason}; the write's outcome is unknown"
 

@@ -22,6 +22,7 @@ from agent.rpc.endpoints import (
     kv,
     operator,
     query,
+    server_state,
     service_config,
     session,
     txn,
@@ -55,11 +56,15 @@ class WriteEndpoint(NamedTuple):
 
 
 class TaskEndpoint(NamedTuple):
-    """A write that takes several steps of the leader: its wire name, its request, its work."""
+    """A write that takes several steps of the leader: its wire name, its request, its work.
+
+    ``repeatable``: it does no harm to ask again when the answer was lost.
+    """
 
     name: str
     request: type[WriteRequest]
     run: Callable[[Any, Any], Awaitable[Any]]
+    repeatable: bool = False
 
 
 Endpoint = ReadEndpoint | WriteEndpoint | TaskEndpoint
@@ -127,9 +132,47 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ReadEndpoint("ConnectCA.Authorize", connect.ConnectAuthorize, connect.authorize),
     ReadEndpoint("Operator.AutopilotGet", operator.AutopilotGet, operator.get_autopilot),
     WriteEndpoint("Operator.AutopilotSet", operator.AutopilotSet, operator.set_autopilot),
+    ReadEndpoint(
+        "Operator.AutopilotHealth", server_state.AutopilotHealthGet, server_state.autopilot_health
+    ),
+    ReadEndpoint(
+        "Operator.AutopilotState", server_state.AutopilotStateGet, server_state.autopilot_state
+    ),
+    ReadEndpoint(
+        "Operator.RaftConfiguration",
+        server_state.RaftConfigurationGet,
+        server_state.raft_configuration,
+    ),
+    TaskEndpoint("Operator.RaftRemovePeer", server_state.RaftRemovePeer, server_state.remove_peer),
+    TaskEndpoint(
+        "Operator.TransferLeadership",
+        server_state.TransferLeadership,
+        server_state.transfer_leadership,
+    ),
+    TaskEndpoint(
+        "Operator.Keyring", server_state.KeyringChange, server_state.change_keyring, repeatable=True
+    ),
+    ReadEndpoint("Status.Leader", server_state.StatusLeader, server_state.leader),
+    ReadEndpoint("Status.Peers", server_state.StatusPeers, server_state.peers),
+    TaskEndpoint(
+        "Snapshot.Save", server_state.SnapshotSave, server_state.save_snapshot, repeatable=True
+    ),
+    TaskEndpoint("Snapshot.Restore", server_state.SnapshotRestore, server_state.restore_snapshot),
+    TaskEndpoint("Event.Fire", server_state.EventFire, server_state.fire_event),
 )
 
 BY_REQUEST: dict[type, Endpoint] = {endpoint.request: endpoint for endpoint in ENDPOINTS}
+
+
+def is_repeatable(endpoint: Endpoint) -> bool:
+    """Whether a request may be sent again when nobody knows what became of it."""
+    match endpoint:
+        case ReadEndpoint():
+            return True
+        case WriteEndpoint():
+            return False
+        case TaskEndpoint():
+            return endpoint.repeatable
 
 
 def reply_type(endpoint: Endpoint) -> Any:

@@ -113,6 +113,12 @@ class KnownServers:
         )
 
 
+class Context(ServerContext):
+    """A server's context; tests that need a state of the server give it one."""
+
+    state: Any
+
+
 class Cluster:
     """The parts, by name."""
 
@@ -122,7 +128,7 @@ class Cluster:
         self.machine = StateMachine(lambda _effect: None)
         self.log = Log(self.machine)
         self.limits = limits
-        self.context = ServerContext(
+        self.context = Context(
             store=self.machine.store,
             datacenter="dc1",
             node_name="server-1",
