@@ -115,6 +115,7 @@ class Connection(asyncio.Protocol):
         self._ended = False  # the client sends no more
         self._slow: SlowLane | None = None
         self._slow_due = False  # aiohttp has a request that it has not begun to answer
+        self._body_bytes_due = 0  # of aiohttp's request; what comes after them is another
         self._slow_owns = False  # aiohttp may hold part of a request: it keeps the connection
         self._timer: asyncio.TimerHandle | None = None
         self._body_due = False  # the timer is for a body, not for a head
@@ -179,7 +180,8 @@ class Connection(asyncio.Protocol):
         if self._refused:
             self._refuse()
         elif self._slow_is_busy():
-            self._slow_owns = True
+            self._body_bytes_due -= len(data)
+            self._slow_owns = self._slow_owns or self._body_bytes_due < 0
             assert self._slow is not None
             self._slow.data_received(data)
         elif self._writing or self._choked:
@@ -194,7 +196,12 @@ class Connection(asyncio.Protocol):
     def _slow_is_busy(self) -> bool:
         if self._slow is None:
             return False
-        return self._slow_owns or self._slow_due or self._slow._request_in_progress
+        return (
+            self._slow_owns
+            or self._slow_due
+            or self._body_bytes_due > 0
+            or self._slow._request_in_progress
+        )
 
     def _go_on(self) -> None:
         """Serve what waited behind a write or a full connection."""
@@ -339,7 +346,8 @@ class Connection(asyncio.Protocol):
         if self._ended:
             return  # aiohttp takes a client that sends no more for one that has gone
         data, self._buffer = self._buffer, b""
-        self._slow_owns = not block.suits or len(data) != head_end + 4 + block.body_bytes
+        self._body_bytes_due = head_end + len(_HEAD_END) + block.body_bytes - len(data)
+        self._slow_owns = not block.suits or self._body_bytes_due < 0
         self._slow_due = True
         if self._slow is None:
             self._slow = self._listener.slow_lane()

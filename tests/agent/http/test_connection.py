@@ -81,6 +81,25 @@ async def test_a_connection_comes_back_after_exactly_one_slow_request(house, raw
     assert handed_over == connection._slow._request_count == 1
 
 
+async def test_a_connection_comes_back_after_a_large_body_in_many_packets(house, raw):
+    await put(raw, "large", b"v" * 300_000)
+    connection = the_connection(house)
+
+    assert connection._slow is not None
+    await until(lambda: not connection._slow_is_busy())
+    await put(raw, "k", b"v")
+    assert connection._slow._request_count == 1
+
+
+async def test_what_follows_a_large_body_at_once_is_answered_after_it(raw):
+    large = request("PUT", "/v1/kv/large", b"v" * 300_000)
+    await raw.send(large + request("GET", "/v1/kv/large?raw") + GET)
+
+    assert (await raw.answer()).body.strip() == b"true"
+    assert len((await raw.answer()).body) == 300_000
+    assert (await raw.answer()).status == 404
+
+
 async def test_a_request_behind_a_slow_one_is_never_answered_first(house, raw):
     blocked = request("GET", "/v1/kv/none?index=999&wait=10s")
     await raw.send(blocked)
