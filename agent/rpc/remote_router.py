@@ -10,7 +10,7 @@ connection broke. A write that may have been received is never repeated.
 
 import asyncio
 from collections.abc import Callable, Hashable
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 import msgspec
 import structlog
@@ -70,6 +70,12 @@ class CallLimits(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class RemoteContext(NamedTuple):
+    """The part of a server's context that a client agent has too."""
+
+    datacenter: str
+
+
 class RemoteRouter:
     """Routes every request to a server. ``now_s`` is a monotonic clock."""
 
@@ -84,7 +90,7 @@ class RemoteRouter:
         rng: Random,
         now_s: Callable[[], float],
     ) -> None:
-        self.datacenter = datacenter
+        self.context = RemoteContext(datacenter)
         self.blocked_count = 0
         self._pool = pool
         self._rng = rng

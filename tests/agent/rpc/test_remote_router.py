@@ -5,6 +5,9 @@ import asyncio
 import msgspec
 import pytest
 
+from agent.http.front import Front
+from agent.http.listeners import HttpServer
+from agent.http.routes import ROUTES
 from agent.rpc.connection import ConnectionLost
 from agent.rpc.endpoints.catalog import CatalogRegister, ListNodes
 from agent.rpc.endpoints.kv import KvGet, KvList
@@ -15,13 +18,22 @@ from agent.rpc.peer_server import PeerServer
 from agent.rpc.pool import NoServers
 from agent.rpc.remote_router import NotLocal, RateExceeded
 from agent.rpc.request import Consistency, NoLeader, NoPathToDatacenter, RpcError
+from agent.settings import http_settings
 from catalog.commands import KvOperation, KvVerb
 from catalog.duration import MILLISECOND
 from catalog.errors import BadRequest, CatalogError, Invalid, NotFound
 from catalog.rows.node import Node
 from catalog.rows.session import Session
 from catalog.transactions import TxnRefused
-from tests.agent.harness import until, within
+from tests.agent.harness import (
+    ANY_PORT,
+    Answered,
+    Raw,
+    make_config,
+    request,
+    until,
+    within,
+)
 from tests.agent.rpc.cluster import (
     CALL_LIMITS,
     Cluster,
@@ -337,3 +349,58 @@ async def test_an_invalid_request_keeps_its_class(cluster: Cluster):
 
     with pytest.raises(Invalid):
         await cluster.remote.call(put("a").__class__(operation=lock))
+
+
+# Under the HTTP door.
+
+
+@pytest.fixture
+async def ask(cluster: Cluster):
+    """Requests to an HTTP door that stands on the client agent's router."""
+    settings = http_settings(make_config())
+    front = Front(
+        router=cluster.remote,
+        routes=ROUTES,
+        settings=settings,
+        services=None,
+        record=lambda _method, _pattern, _seconds: None,
+    )
+    door = HttpServer(front, 5.0)
+    await door.listen([ANY_PORT])
+    port = door._servers[0].sockets[0].getsockname()[1]
+    raw = Raw(*await asyncio.open_connection("127.0.0.1", port))
+
+    async def asked(method: str, target: str, body: bytes = b"") -> Answered:
+        return await raw.ask(request(method, target, body))
+
+    yield asked
+    raw.close()
+    await door.close()
+
+
+async def test_the_fast_lane_hands_over_to_the_servers(ask):
+    assert (await ask("PUT", "/v1/kv/a", b"1")).json is True
+    read = await ask("GET", "/v1/kv/a?raw")
+    assert (read.body, read.headers["x-consul-index"]) == (b"1", "1")
+
+    assert (await ask("PUT", "/v1/kv/a", b"2")).json is True
+    assert (await ask("GET", "/v1/kv/a?raw")).body == b"2", "no answer is kept"
+
+
+async def test_http_clients_are_told_of_a_servers_refusal_as_of_consuls(ask):
+    query = await ask("GET", "/v1/query/x/execute")
+    assert (query.status, query.body) == (404, b"rpc error making call: Query not found")
+
+    elsewhere = await ask("GET", "/v1/catalog/nodes?dc=nope")
+    assert (elsewhere.status, elsewhere.body) == (
+        500,
+        b"rpc error making call: No path to datacenter",
+    )
+
+
+async def test_http_clients_are_told_that_no_server_is_known(ask, cluster: Cluster):
+    cluster.known.set()
+
+    answered = await ask("GET", "/v1/kv/a")
+
+    assert (answered.status, answered.body) == (500, b"No known Consul servers")
