@@ -13,14 +13,18 @@ from catalog.watch import Prefix, index_key
 
 
 class Read:
-    """``index`` is the greatest index that the answer depends on; ``watched`` is what moves it."""
+    """``index`` is the greatest index that the answer depends on; ``watched`` is what moves it.
 
-    __slots__ = ("index", "store", "watched")
+    ``is_settled`` says that nothing else moves it.
+    """
+
+    __slots__ = ("index", "is_settled", "store", "watched")
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.index = 0
         self.watched: list[Hashable] = []
+        self.is_settled = True
 
     def depend(self, *names: str) -> int:
         """The answer depends on last-change indexes; the greatest of them."""
@@ -33,6 +37,14 @@ class Read:
     def at(self, index: int) -> None:
         """The answer is at least as new as ``index``."""
         self.index = max(self.index, index)
+
+    def at_least(self, index: int) -> None:
+        """The answer is as new as ``index``, which may move without waking who waits for it.
+
+        So the answer's content may be kept until a watched key changes, but not its index.
+        """
+        self.is_settled = False
+        self.at(index)
 
     def watch_row(self, table: Table[Any], key: Hashable) -> None:
         """A change of this row may change the answer."""

@@ -1,8 +1,9 @@
 """Lays a reply out for one client: what fits, in which order, as bytes.
 
-Every share is encoded once; each ``render`` then takes the next window of a shuffled ring and
-joins bytes. So every answer of a kept reply is a fair sample: within one turn of the ring each
-instance comes first once and appears equally often, and each turn has a new order.
+Every share is encoded once; each ``render`` then takes the next window of a shuffled ring. So
+every answer of a kept reply is a fair sample: within one turn of the ring each instance comes first
+once and appears equally often. Some turns share an order, so that finished samples serve again;
+then the ring is shuffled anew.
 
 When not everything fits, notes (TXT) go first, then whole shares from the end, so the additional
 section always matches the answers. Source: RFC 1035 section 4.1.1 (TC), RFC 6891 section 6.2.3;
@@ -31,6 +32,8 @@ TCP_ANSWERS_MAX: Final = 4096  # as Consul
 TCP_SRV_ANSWERS_MAX: Final = 1024  # each brings glue; as Consul
 PACKET_BYTES: Final = 2000  # of objects around the bytes of a kept packet, as measured
 SHARE_BYTES: Final = 600  # the same for each share
+SAMPLES_BYTES_MAX: Final = 64 * 1024  # of finished samples kept for a reply; above it none are
+TURNS_PER_ORDER: Final = 16  # a shuffle and its samples cost as much as some dozen answers
 _POINTER: Final = 0xC000
 _POINTER_OFFSET_MAX: Final = 0x3FFF  # 14 bits; RFC 1035 section 4.1.4
 _TAIL_HEADER_BYTES: Final = 10  # type, class, TTL, length: from a record's owner to its content
@@ -103,10 +106,17 @@ class Packet:
             self._encode(reply, with_notes=False)
             self._drop_fixed()
         self._fixed = b"".join([*self._authority, *self._glue, self._opt])
-        self.size_bytes = self._whole_bytes() + PACKET_BYTES + SHARE_BYTES * count
+        samples_bytes = self._whole_bytes() * count
+        self._keeps_samples = samples_bytes <= SAMPLES_BYTES_MAX
+        self.size_bytes = (
+            (samples_bytes if self._keeps_samples else self._whole_bytes())
+            + PACKET_BYTES
+            + SHARE_BYTES * count
+        )
         self._static: bytes | None = None
         self._ring: bytes | None = None
-        self._at = self._left = 0
+        self._at = self._left = self._turns_left = 0
+        self._samples: list[bytes | None] = []
         if not reply.shuffle or count <= 1:
             self._static = self._assemble(self._pieces[: self._take])
         else:
@@ -126,16 +136,27 @@ class Packet:
         if self._ring is not None:
             size = self._share_bytes
             return self._head + self._ring[start * size : (start + self._take) * size] + self._fixed
-        return self._assemble(self._doubled[start : start + self._take])
+        sample = self._samples[start]
+        if sample is None:
+            sample = self._assemble(self._doubled[start : start + self._take])
+            if self._keeps_samples:
+                self._samples[start] = sample
+        return sample
 
     def _turn(self) -> None:
-        """Begin a turn: one window for each share, over the shares in a new order."""
-        self._rng.shuffle(self._pieces)
-        self._doubled = self._pieces * 2  # a window may run over the end
+        """Begin a turn: one window for each share, now and then over a new order."""
         self._left = len(self._pieces)
         self._at = 0
+        if self._turns_left:
+            self._turns_left -= 1
+            return
+        self._rng.shuffle(self._pieces)
+        self._doubled = self._pieces * 2  # a window may run over the end
         if self._share_bytes:
             self._ring = b"".join([piece.answer for piece in self._doubled])
+        elif self._keeps_samples:
+            self._turns_left = TURNS_PER_ORDER - 1
+        self._samples = [None] * len(self._pieces)
 
     def _ring_share_bytes(self) -> int:
         """The size of one share if all are alike and bare, so that a window is one slice; else 0.

@@ -97,7 +97,7 @@ class RpcDirectory:
 
     def _read(self, request: ReadRequest) -> tuple[Any, Subscribe]:
         try:
-            reply, watched = self._router.read_now(request)
+            reply, read = self._router.read_now(request)
         except rpc.NoPathToDatacenter:
             raise UnknownDatacenter from None
         except rpc.NoLeader:
@@ -106,7 +106,7 @@ class RpcDirectory:
             raise
         except (rpc.RpcError, CatalogError) as error:
             raise DirectoryError(str(error)) from None
-        return reply.value, _subscriber(self._router, watched, self._router.changes)
+        return reply.value, _subscriber(self._router, read.watched, self._router.changes)
 
 
 def _subscriber(router: Router, watched: list[Hashable], changes: int) -> Subscribe:

@@ -25,6 +25,7 @@ _log = structlog.get_logger("agent.http")
 
 _VARY: Final = ("Vary", "Accept-Encoding")
 _WRITES: Final = {"PUT", "POST", "DELETE", "PATCH"}
+_REGISTRATIONS: Final = ("/v1/agent/service/", "/v1/agent/check/", "/v1/agent/health/")
 _NOT_FOUND: Final = Answer(status=404)
 
 
@@ -75,7 +76,7 @@ class Front:
             path = percent_decode(raw_path)
         except ValueError as error:
             raise HttpError(400, f"Invalid path: {error}") from None
-        if self.settings.refuse_unprintable and not path.isprintable():
+        if not path.isprintable() and self._refuses(path):
             raise HttpError(400, f"Invalid path: {_unprintable(path)}")
         found = self.finder.find(path)
         if found is None:
@@ -84,6 +85,10 @@ class Front:
                 raise HttpError(404)
             raise HttpError(301, "", {"Location": location})
         return found, Query(raw_query)
+
+    def _refuses(self, path: str) -> bool:
+        # What a body can register on this agent must be removable by its path too.
+        return self.settings.refuse_unprintable and not path.startswith(_REGISTRATIONS)
 
     def route(self, found: Found, call: Call) -> Route | Answer:
         """The route of the call's method, or the answer when there is none."""
@@ -157,10 +162,10 @@ class Front:
         action = route.action
         assert isinstance(action, Read)
         request = action.build(call)
-        reply, watched = self.router.read_now(request)
+        reply, read = self.router.read_now(request)
         answer = action.show(call, reply)
         headers = self.read_headers(route, request, reply)
-        return _with_headers(answer, headers), watched if reply.value else []
+        return _with_headers(answer, headers), read.watched if read.is_settled else []
 
     def read_headers(self, route: Route, request: ReadRequest, reply: Reply) -> dict[str, str]:
         """The headers by which clients follow reads."""

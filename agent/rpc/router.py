@@ -57,14 +57,14 @@ class Router:
         self.submit(request, done)
         return Reply(value=_value(await answered))
 
-    def read_now(self, request: ReadRequest) -> tuple[Reply, list[Hashable]]:
-        """Answer a read from the state of now; also the watch keys of what it depends on."""
+    def read_now(self, request: ReadRequest) -> tuple[Reply, Read]:
+        """Answer a read from the state of now; also what the answer depends on."""
         self._check_datacenter(request)
         endpoint = BY_REQUEST[type(request)]
         assert isinstance(endpoint, ReadEndpoint)
         read = Read(self.context.store)
         value = self._query(endpoint, request)(read)
-        return Reply(value=value, index=max(1, read.index)), read.watched
+        return Reply(value=value, index=max(1, read.index)), read
 
     def submit(self, request: Request, done: Outcome) -> None:
         """Start a write; ``done`` gets its value, or the CatalogError that refused it."""

@@ -33,7 +33,7 @@ def depend_on_service(read: Read, name: str, tables: Iterable[str]) -> None:
     # Watch the service's own index: it comes into being with the first instance.
     read.depend(service_index(name))
     if not read.depend(LAST_EXTINCTION):
-        read.at(read.store.last_index(*tables))
+        read.at_least(read.store.last_index(*tables))
 
 
 def depend_on_connect(read: Read, name: str, found: Iterable[ServiceInstance]) -> None:
@@ -45,7 +45,7 @@ def depend_on_connect(read: Read, name: str, found: Iterable[ServiceInstance]) -
         # The last native instance takes the service's own index with it.
         read.depend(LAST_EXTINCTION)
     if not read.index:
-        read.at(read.store.last_index("nodes", "services", LAST_EXTINCTION))
+        read.at_least(read.store.last_index("nodes", "services", LAST_EXTINCTION))
 
 
 def find_node(store: Store, name: str) -> Node | None:

@@ -11,7 +11,10 @@ def get(read: Read, key: str) -> KeyValue | None:
     """One pair. Its index is its own; that of an absent key is the table's."""
     read.watch_row(KV, key)
     pair = read.store.get(KV, key)
-    read.at(pair.modify_index if pair else read.store.last_index(*KV_INDEXES))
+    if pair is None:
+        read.at_least(read.store.last_index(*KV_INDEXES))
+    else:
+        read.at(pair.modify_index)
     return pair
 
 
@@ -47,4 +50,7 @@ def _prefix_index(read: Read, prefix: str, pairs: list[KeyValue]) -> None:
         max((tombstone.index for tombstone in tombstones), default=0),
     )
     # Nothing was ever there: the table's index lets a reader wait for the first key.
-    read.at(index or read.store.last_index(*KV_INDEXES))
+    if index:
+        read.at(index)
+    else:
+        read.at_least(read.store.last_index(*KV_INDEXES))

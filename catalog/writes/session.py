@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from catalog.duration import parse_duration
-from catalog.errors import Invalid
+from catalog.errors import BadRequest
 from catalog.rows.check import CRITICAL
 from catalog.rows.session import DELETE, Session
 from catalog.tables import CHECKS, KV, NODES, QUERIES, SESSIONS, session_checks
@@ -15,13 +15,13 @@ def create(tx: Tx, session: Session) -> str:
     """Store a new session and return its id. Refuses unknown nodes and failing checks."""
     node = tx.store.get(NODES, session.node.lower())
     if node is None:
-        raise Invalid("Missing node registration")
+        raise BadRequest(f"Missing node registration: Node '{session.node}' is not registered")
     for check_id in session_checks(session):
         check = tx.store.get(CHECKS, (session.node.lower(), check_id))
         if check is None:
-            raise Invalid(f"Missing check '{check_id}' registration")
+            raise BadRequest(f"Missing check '{check_id}' registration")
         if check.status == CRITICAL:
-            raise Invalid(f"Check '{check_id}' is in {CRITICAL} state")
+            raise BadRequest(f"Check '{check_id}' is in {CRITICAL} state")
     tx.store.put(SESSIONS, replace(session, create_index=tx.index, modify_index=tx.index))
     tx.changed("sessions")
     if session.ttl and parse_duration(session.ttl) > 0:

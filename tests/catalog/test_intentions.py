@@ -61,9 +61,12 @@ def test_intentions_are_listed_by_precedence_then_by_names():
 def test_match_finds_the_name_and_the_wildcard():
     listed = intentions_of(ENTRIES)
 
-    assert pairs(
-        match(listed, "destination", "DB")
-    ) == [("web", "db"), ("*", "db"), ("web", "*"), ("*", "*")]
+    assert pairs(match(listed, "destination", "DB")) == [
+        ("web", "db"),
+        ("*", "db"),
+        ("web", "*"),
+        ("*", "*"),
+    ]
     assert pairs(match(listed, "source", "none")) == [("*", "db"), ("*", "*")]
 
 

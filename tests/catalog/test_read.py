@@ -48,3 +48,13 @@ def test_rows_and_prefixes_are_watched_without_an_index() -> None:
 
     assert [("kvs", "a"), Prefix("kvs", "b/")] == read.watched
     assert read.index == 0
+
+
+def test_an_index_that_others_move_leaves_the_read_unsettled() -> None:
+    read = Read(store_with())
+
+    read.at(3)
+    assert read.is_settled
+
+    read.at_least(7)
+    assert (read.is_settled, read.index) == (False, 7)

@@ -114,9 +114,10 @@ def get(read: Read, request: QueryGet, _server: ServerContext) -> list[PreparedQ
         raise Invalid(_malformed(request.id))
     read.watch_row(QUERIES, request.id)
     query = read.store.get(QUERIES, request.id)
-    read.at(query.modify_index if query else read.store.last_index(QUERIES_INDEX))
     if query is None:
+        read.at_least(read.store.last_index(QUERIES_INDEX))
         raise NotFound("Query not found")
+    read.at(query.modify_index)
     return [query]
 
 

@@ -125,9 +125,9 @@ async def test_a_consistent_read_sees_what_was_submitted_before(router):
 
 
 async def test_a_watch_is_called_once_at_the_first_change(router):
-    reply, watched = router.read_now(KvGet(key="k"))
+    reply, read = router.read_now(KvGet(key="k"))
     seen = []
-    router.watch(watched, lambda: seen.append(1))
+    router.watch(read.watched, lambda: seen.append(1))
     before = router.changes
 
     await router.call(write("k"))
@@ -138,14 +138,14 @@ async def test_a_watch_is_called_once_at_the_first_change(router):
 
 
 async def test_a_forgotten_watch_is_not_called(router):
-    _, watched = router.read_now(KvGet(key="k"))
+    _, read = router.read_now(KvGet(key="k"))
     seen = []
 
     def wake_up() -> None:
         seen.append(1)
 
-    router.watch(watched, wake_up)
-    router.unwatch(watched, wake_up)
+    router.watch(read.watched, wake_up)
+    router.unwatch(read.watched, wake_up)
     await router.call(write("k"))
 
     assert seen == []

@@ -34,7 +34,9 @@ def test_session_is_stored_with_its_indexes(node: Replica) -> None:
 
 
 def test_session_needs_a_known_node(node: Replica) -> None:
-    assert refused(node, node="nobody") == "Missing node registration"
+    assert refused(node, node="nobody") == (
+        "Missing node registration: Node 'nobody' is not registered"
+    )
 
 
 def test_session_finds_its_node_without_regard_to_case(node: Replica) -> None:
