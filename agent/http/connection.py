@@ -21,7 +21,7 @@ from agent.http.route import Read, Route, Write
 from catalog.errors import CatalogError
 
 FAST_BODY_BYTES_MAX: Final = 64 * 1024  # a larger value is not worth holding up others for
-PENDING_BYTES_MAX: Final = 1024 * 1024  # pipelined requests that wait; more is left unread
+PENDING_BYTES_MAX: Final = 64 * 1024  # pipelined requests that wait; more is left unread
 _HEAD_END: Final = b"\r\n\r\n"
 _VERSION: Final = b" HTTP/1.1"
 # Parameters that ask for more than the state of now.
@@ -169,6 +169,13 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def finish(self) -> None:
+        """End the connection once the write in progress is answered."""
+        if self._writing:
+            self._ended = True
+        else:
+            self.close()
+
     def slow_began(self) -> None:
         """aiohttp has begun to answer: from now on it says itself whether it is busy."""
         self._slow_due = False
@@ -217,31 +224,29 @@ class Connection(asyncio.Protocol):
 
     def _serve(self) -> None:
         """Answer requests from the buffer until it is used up or something has to be awaited."""
-        while self._buffer and not self._writing and not self._choked:
-            buffer = self._buffer
-            head_end = buffer.find(_HEAD_END)
-            if max(head_end, 0) > self._front.settings.head_bytes_max:
-                self._end_with(431)
-                return
-            if head_end < 0:
+        buffer, start = self._buffer, 0
+        head_bytes_max = self._front.settings.head_bytes_max
+        while start < len(buffer) and not self._writing and not self._choked:
+            head_end = buffer.find(_HEAD_END, start)
+            if head_end < 0 or head_end - start > head_bytes_max:
+                self._buffer = buffer[start:]
                 self._wait_for_head()
                 return
-            block = self._read_block(buffer, head_end)
-            if self._lacks_body(block, len(buffer) - head_end - len(_HEAD_END)):
-                return
+            block = self._listener.blocks.read(buffer[buffer.find(b"\r\n", start) + 2 : head_end])
+            end = head_end + len(_HEAD_END) + block.body_bytes
+            if self._lacks_body(block, end - len(buffer)):
+                break
             self._stop_timer()
-            used = self._try_fast(buffer, head_end, block)
-            if not used:
-                self._hand_over(head_end, block)
+            if not self._try_fast(buffer[start:end], head_end - start, block):
+                self._buffer = buffer[start:]
+                self._hand_over(head_end - start, block)
                 return
-            self._buffer = buffer[used:]
+            start = end
+        self._buffer = buffer[start:]
 
-    def _read_block(self, buffer: bytes, head_end: int) -> Block:
-        return self._listener.blocks.read(buffer[buffer.find(b"\r\n") + 2 : head_end])
-
-    def _lacks_body(self, block: Block, body_bytes: int) -> bool:
+    def _lacks_body(self, block: Block, bytes_due: int) -> bool:
         """Whether to wait for more: a request with a small body is begun when it is complete."""
-        if body_bytes >= block.body_bytes or block.body_bytes > FAST_BODY_BYTES_MAX:
+        if bytes_due <= 0 or block.body_bytes > FAST_BODY_BYTES_MAX:
             return False
         if not self._body_due:
             self._stop_timer()
@@ -249,23 +254,19 @@ class Connection(asyncio.Protocol):
             self._start_timer(self._front.settings.body_timeout_s)
         return True
 
-    def _try_fast(self, buffer: bytes, head_end: int, block: Block) -> int:
-        """Answer the first request of the buffer; the bytes it took, 0 if it is for aiohttp."""
-        line_end = buffer.find(b"\r\n")
-        if not block.suits or buffer[line_end - 9 : line_end] != _VERSION:
-            return 0
-        if buffer.startswith(b"GET /"):
-            if block.body_bytes:
-                return 0
-            return self._fast_get(buffer[4 : line_end - 9], block) and head_end + 4
-        if buffer.startswith(b"PUT /v1/kv/"):
-            end = head_end + 4 + block.body_bytes
-            if block.body_bytes > FAST_BODY_BYTES_MAX or len(buffer) < end:
-                return 0
-            return (
-                self._fast_put(buffer[4 : line_end - 9], block, buffer[head_end + 4 : end]) and end
+    def _try_fast(self, request: bytes, head_end: int, block: Block) -> bool:
+        """Answer a request; False if it is for aiohttp."""
+        line_end = request.find(b"\r\n")
+        if not block.suits or request[line_end - 9 : line_end] != _VERSION:
+            return False
+        target = request[4 : line_end - 9]
+        if request.startswith(b"GET /"):
+            return not block.body_bytes and self._fast_get(target, block)
+        if request.startswith(b"PUT /v1/kv/"):
+            return block.body_bytes <= FAST_BODY_BYTES_MAX and self._fast_put(
+                target, block, request[head_end + len(_HEAD_END) :]
             )
-        return 0
+        return False
 
     def _fast_get(self, target: bytes, block: Block) -> bool:
         key = target + b" " + block.variant

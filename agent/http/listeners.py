@@ -88,12 +88,12 @@ class HttpServer:
         self.shared.answers.clear()
 
     async def close(self) -> None:
-        """Stop listening, end all connections."""
+        """Stop listening, end all connections; writes that the log has taken are still answered."""
         for server in self._servers:
             server.close()
         await self._slow.shutdown(1.0)
         for connection in list(self.shared.connections):
-            connection.close()
+            connection.finish()
         for path in self._paths:
             _remove_socket(path)
 

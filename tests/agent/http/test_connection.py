@@ -327,6 +327,25 @@ async def test_a_client_that_sends_no_more_gets_its_answers_and_the_end(house, r
     await until(lambda: not house.shared.connections)
 
 
+async def test_a_write_in_progress_is_answered_when_the_agent_stops(house, raw):
+    await put(raw, "k", b"0")
+    connection = the_connection(house)
+    connection.data_received(request("PUT", "/v1/kv/k", b"1"))
+    assert connection._writing
+    await house.agent.http.close()
+
+    assert (await raw.rest()).startswith(b"HTTP/1.1 200 OK\r\n")
+    await until(lambda: not house.shared.connections)
+
+
+async def test_many_pipelined_reads_in_one_packet_are_answered(raw):
+    await put(raw, "k", b"v")
+    await raw.send(request("GET", "/v1/kv/k?raw") * 2000)
+
+    for _ in range(2000):
+        assert (await raw.answer()).body == b"v"
+
+
 async def test_a_client_that_does_not_read_is_not_read_from(house, raw):
     await put(raw, "k", b"a" * 60_000)
     connection = the_connection(house)
