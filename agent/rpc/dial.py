@@ -26,7 +26,8 @@ class Dialler:
         server_name: str = "",
     ) -> None:
         self._hello = hello
-        self._handshake_timeout_s = handshake_timeout_s
+        # Whoever dials does not wait for ever, whatever a server allows its clients.
+        self._handshake_timeout_s = handshake_timeout_s or CONNECT_TIMEOUT_S
         self._tls = tls
         self._server_name = server_name
 

@@ -17,7 +17,10 @@ CLOSE_GRACE_S: Final = 2.0  # for what is buffered to reach the other end, befor
 
 
 class End(asyncio.Protocol):
-    """One end; ``peer`` is the other one's hello, ``lost_reason`` why the connection ended."""
+    """One end. ``peer`` is the other one's hello, ``lost_reason`` why the connection ended.
+
+    ``handshake_timeout_s`` bounds the wait for that hello; 0 is no limit.
+    """
 
     def __init__(self, hello: wire.Hello, handshake_timeout_s: float) -> None:
         self.peer: wire.Hello | None = None
@@ -44,8 +47,9 @@ class End(asyncio.Protocol):
         assert self._transport is not None
         self._transport.set_write_buffer_limits(high=SEND_BUFFER_BYTES)
         self._send(self._hello)
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._handshake_timeout_s, self.close, "no hello in time")
+        if self._handshake_timeout_s > 0:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._handshake_timeout_s, self.close, "no hello in time")
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -60,7 +64,9 @@ class End(asyncio.Protocol):
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
         self._end(str(exc) if exc else "closed by the other end")
+        self._stop_timer()
 
     @override
     def pause_writing(self) -> None:
@@ -68,6 +74,7 @@ class End(asyncio.Protocol):
 
     @override
     def resume_writing(self) -> None:
+        self._heard = True  # it takes what is sent to it: a slow end is not a silent one
         self._writable.set()
 
     # The life of the connection.
@@ -95,14 +102,18 @@ class End(asyncio.Protocol):
         self.lost_reason = self.lost_reason or reason
         self._ended.set()
         self._writable.set()  # who waits to send must learn of the end
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_timer()
         transport = self._transport
         if transport is not None:
             transport.close()
-            if transport.get_write_buffer_size():
-                asyncio.get_running_loop().call_later(CLOSE_GRACE_S, transport.abort)
+            # Closing waits for the other end to read, and with TLS for its goodbye.
+            self._timer = asyncio.get_running_loop().call_later(CLOSE_GRACE_S, transport.abort)
         self._on_end()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _keep_alive(self) -> None:
         if not self._heard and self._pinged:
@@ -143,8 +154,7 @@ class End(asyncio.Protocol):
                 f"protocol version {hello.version}; only {wire.PROTOCOL_VERSION} is spoken here"
             )
         self.peer = hello
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_timer()
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(KEEPALIVE_INTERVAL_S, self._keep_alive)
         self._on_ready()

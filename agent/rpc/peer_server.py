@@ -14,8 +14,9 @@ import structlog
 from typing_extensions import override
 
 from agent.rpc import wire
-from agent.rpc.codec import BY_NAME, BadBody, Codec, decode_request, encode_reply
+from agent.rpc.codec import BY_NAME, BadBody, decode_request, encode_reply
 from agent.rpc.connection import AnsweringEnd
+from agent.rpc.meter import Count, uncounted
 from agent.rpc.refusal import INTERNAL_ERROR, to_frame
 from agent.rpc.request import Consistency, ReadRequest, Reply, Request
 from agent.tasks import Tasks
@@ -36,7 +37,7 @@ class Router(Protocol):
 
 
 class PeerLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """``connections_per_client_max`` 0 means no limit."""
+    """A limit of 0 means none."""
 
     handshake_timeout_s: float = 5.0
     connections_per_client_max: int = 100
@@ -46,10 +47,16 @@ class PeerServer:
     """Listens for other agents. ``hello`` tells them who this server is."""
 
     def __init__(
-        self, router: Router, hello: wire.Hello, tasks: Tasks, limits: PeerLimits | None = None
+        self,
+        router: Router,
+        hello: wire.Hello,
+        tasks: Tasks,
+        limits: PeerLimits | None = None,
+        count: Count = uncounted,
     ) -> None:
         self.limits = limits or PeerLimits()
-        self._answers = _RouterAnswers(router)
+        self._answers = _RouterAnswers(router, count)
+        self._count = count
         self._hello = hello
         self._tasks = tasks
         self._servers: list[asyncio.Server] = []
@@ -64,7 +71,7 @@ class PeerServer:
             port,
             backlog=BACKLOG,
             ssl=tls,
-            ssl_handshake_timeout=self.limits.handshake_timeout_s if tls else None,
+            ssl_handshake_timeout=(self.limits.handshake_timeout_s or None) if tls else None,
         )
         self._servers.append(server)
         bound: int = server.sockets[0].getsockname()[1]
@@ -100,6 +107,7 @@ class PeerServer:
 
     def enter(self, connection: "_Accepted", client: str) -> None:
         """Count a connection, or end it when its client has too many."""
+        self._count("consul.rpc.accept_conn")
         connections = self._by_client.setdefault(client, set())
         connections.add(connection)
         count_max = self.limits.connections_per_client_max
@@ -145,16 +153,20 @@ class _Accepted(AnsweringEnd):
 class _RouterAnswers:
     """Answers requests through the router."""
 
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: Router, count: Count) -> None:
         self._router = router
+        self._count = count
 
     def answer_now(self, request: wire.Request) -> wire.Reply | wire.Error | None:
         """The answer to a read of now; None for what has to wait or goes wrong."""
+        self._count("consul.rpc.request")
         codec = BY_NAME.get(request.name)
         if codec is None:
-            return wire.Error(request.id, "RpcError", f"rpc: can't find method {request.name}")
+            text = f"rpc: can't find method {request.name}"
+            return self._failed(wire.Error(request.id, "RpcError", text))
         if not issubclass(codec.endpoint.request, ReadRequest):
             return None
+        self._count("consul.rpc.query")
         try:
             asked = decode_request(codec, request.body)
             if asked.min_index > 0 or asked.consistency is Consistency.CONSISTENT:
@@ -172,13 +184,14 @@ class _RouterAnswers:
             return wire.Reply(request.id, encode_reply(reply))
         except BadBody as error:
             text = f"{request.name}: the request cannot be read: {error}"
-            return wire.Error(request.id, "RpcError", text)
+            return self._failed(wire.Error(request.id, "RpcError", text))
         except Exception as error:  # noqa: BLE001 - every error is told to the caller
-            return self._refused(codec, request, error)
+            frame = to_frame(request.id, error)
+            if frame is None:
+                _log.error("request failed", endpoint=request.name, exc_info=error)
+                frame = wire.Error(request.id, "RpcError", INTERNAL_ERROR)
+            return self._failed(frame)
 
-    def _refused(self, codec: Codec, request: wire.Request, error: Exception) -> wire.Error:
-        frame = to_frame(request.id, error)
-        if frame is not None:
-            return frame
-        _log.error("request failed", endpoint=codec.endpoint.name, exc_info=error)
-        return wire.Error(request.id, "RpcError", INTERNAL_ERROR)
+    def _failed(self, frame: wire.Error) -> wire.Error:
+        self._count("consul.rpc.request_error")
+        return frame

@@ -10,7 +10,7 @@ connection broke. A write that may have been received is never repeated.
 
 import asyncio
 from collections.abc import Callable, Hashable
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NamedTuple, NoReturn, Protocol
 
 import msgspec
 import structlog
@@ -20,7 +20,8 @@ from agent.rpc import wire
 from agent.rpc.blocking import JITTER_FRACTION
 from agent.rpc.codec import BY_NAME, BadBody, decode_reply, encode_request
 from agent.rpc.connection import CallingEnd, ConnectionLost
-from agent.rpc.pool import Pool, Unreachable
+from agent.rpc.meter import Count, uncounted
+from agent.rpc.pool import Unreachable
 from agent.rpc.rate import TokenBucket
 from agent.rpc.refusal import RELAYED, from_frame
 from agent.rpc.request import NoLeader, ReadRequest, Reply, Request, RpcError
@@ -70,6 +71,16 @@ class CallLimits(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Connections(Protocol):
+    """Where requests go: agent.rpc.pool.Pool."""
+
+    async def connection(self) -> CallingEnd:
+        """The connection to use. Raises NoServers or Unreachable."""
+
+    def failed(self, connection: CallingEnd) -> None:
+        """This connection's server could not answer."""
+
+
 class RemoteContext(NamedTuple):
     """The part of a server's context that a client agent has too."""
 
@@ -83,18 +94,20 @@ class RemoteRouter:
 
     def __init__(
         self,
-        pool: Pool,
+        pool: Connections,
         datacenter: str,
         limits: CallLimits,
         *,
         rng: Random,
         now_s: Callable[[], float],
+        count: Count = uncounted,
     ) -> None:
         self.context = RemoteContext(datacenter)
         self.blocked_count = 0
         self._pool = pool
         self._rng = rng
         self._now_s = now_s
+        self._count = count
         self._bucket = TokenBucket(limits.rate, limits.burst, now_s())
         self._limits = limits
         self._leaderless: tuple[CallingEnd, float] | None = None  # since when a server has none
@@ -112,7 +125,9 @@ class RemoteRouter:
 
     async def call(self, request: Request) -> Reply:
         """Ask a server. Raises what the server raised, or another RpcError."""
+        self._count("consul.client.rpc")
         if not self._bucket.take(self._now_s()):
+            self._count("consul.client.rpc.exceeded")
             raise RateExceeded
         blocks = _blocks(request)
         self.blocked_count += blocks
@@ -173,6 +188,8 @@ class RemoteRouter:
             frame = await connection.call(name, body)
         except ConnectionLost:
             self._pool.failed(connection)
+            server = connection.peer.node if connection.peer else ""
+            self._count("consul.client.rpc.failed", server=server)
             raise
         if isinstance(frame, wire.Error):
             error = from_frame(frame)

@@ -1,6 +1,7 @@
 """Servers with one shared state behind real sockets, and a client agent's router in front."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
@@ -20,6 +21,7 @@ from agent.rpc.request import NoLeader, Request
 from agent.rpc.router import Router
 from agent.rpc.server import ServerContext
 from agent.tasks import Tasks
+from agent.telemetry.table import METRICS
 from catalog.apply import StateMachine
 from catalog.commands import KvOperation, KvVerb
 from catalog.duration import MILLISECOND, SECOND
@@ -138,16 +140,27 @@ class Cluster:
             now_s=lambda: 0.0,
             session_ttl_min_ns=10 * SECOND,
         )
+        self.counted: Counter[str] = Counter()
         self.router = Router(self.context, self.log, CALL_LIMITS)
         self.servers: list[PeerServer] = []
         self.known = KnownServers()
         self.pool = Pool(self.known, Dialler(hello(), 1.0), self.tasks.start, self.rng)
-        self.remote = RemoteRouter(self.pool, "dc1", CALL_LIMITS, rng=self.rng, now_s=monotonic_s)
+        self.remote = RemoteRouter(
+            self.pool, "dc1", CALL_LIMITS, rng=self.rng, now_s=monotonic_s, count=self.count
+        )
+
+    def count(self, name: str, n: int = 1, **labels: str) -> None:
+        """Count as the agent's metrics do."""
+        del labels
+        assert name in {metric.name for metric in METRICS}
+        self.counted[name] += n
 
     async def add_server(self) -> PeerServer:
         """One more server over the same state."""
         name = f"server-{len(self.servers) + 1}"
-        server = PeerServer(self.router, hello(name, wire.Role.SERVER), self.tasks, self.limits)
+        server = PeerServer(
+            self.router, hello(name, wire.Role.SERVER), self.tasks, self.limits, self.count
+        )
         port = await server.listen(LOOPBACK, 0)
         self.servers.append(server)
         self.known.set(*self.known.known, address(name, port))

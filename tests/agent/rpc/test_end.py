@@ -34,6 +34,17 @@ async def test_an_end_that_says_no_hello_is_left(tasks: Tasks):
     assert end.lost_reason == "no hello in time"
 
 
+async def test_an_end_waits_for_ever_for_a_hello_when_there_is_no_limit(tasks: Tasks):
+    end = AnsweringEnd(hello(), 0.0, Echo(), tasks)
+    pipe, _ear = eavesdrop(end)
+    await asyncio.sleep(0.005)
+
+    pipe.write(wire.encode(hello()))
+
+    await until(lambda: end.usable)
+    end.close("the test is over")
+
+
 @pytest.mark.parametrize(
     ("frames", "reason"),
     [

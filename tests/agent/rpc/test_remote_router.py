@@ -351,6 +351,36 @@ async def test_an_invalid_request_keeps_its_class(cluster: Cluster):
         await cluster.remote.call(put("a").__class__(operation=lock))
 
 
+async def test_calls_are_counted_at_both_ends(cluster: Cluster):
+    await cluster.remote.call(KvGet(key="a"))
+    await cluster.put("a")
+    with pytest.raises(NotFound):
+        await cluster.remote.call(QueryExecute(name_or_id="nope"))
+    cluster.remote.limits = msgspec.structs.replace(CALL_LIMITS, rate=0.0, burst=0)
+    with pytest.raises(RateExceeded):
+        await cluster.remote.call(KvGet(key="a"))
+
+    assert cluster.counted == {
+        "consul.client.rpc": 4,
+        "consul.client.rpc.exceeded": 1,
+        "consul.rpc.accept_conn": 1,
+        "consul.rpc.request": 3,
+        "consul.rpc.query": 2,
+        "consul.rpc.request_error": 1,
+    }
+
+
+async def test_a_lost_connection_is_counted_as_a_failure(pair: Cluster):
+    await pair.put("a")
+    read = asyncio.create_task(pair.remote.call(blocking("a", 1)))
+    await until(lambda: pair.router.blocked_count == 1)
+
+    crash(pair.asked_server())
+
+    await until(lambda: pair.counted["consul.client.rpc.failed"] == 1)
+    read.cancel()
+
+
 # Under the HTTP door.
 
 
