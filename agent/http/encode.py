@@ -9,6 +9,7 @@ from agent.http.call import NOTHING, Answer
 from catalog.shape import to_json
 
 GZIP_BYTES_MIN: Final = 1400  # below one packet compression gains nothing
+GZIP_QUICK_BYTES_MIN: Final = 64 * 1024  # above it half the time matters more than a tenth of size
 _JSON: Final = "application/json"
 _TEXT: Final = "text/plain; charset=utf-8"
 _encode = msgspec.json.encode
@@ -50,5 +51,6 @@ def render(answer: Answer, common: list[tuple[str, str]], *, pretty: bool, gzip:
 
 
 def _gzip(body: bytes) -> bytes:
-    compressor = zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    level = 1 if len(body) >= GZIP_QUICK_BYTES_MIN else 6
+    compressor = zlib.compressobj(level, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
     return compressor.compress(body) + compressor.flush()

@@ -5,7 +5,7 @@ import gzip
 import msgspec
 
 from agent.http.call import Answer
-from agent.http.encode import GZIP_BYTES_MIN, json_bytes, render
+from agent.http.encode import GZIP_BYTES_MIN, GZIP_QUICK_BYTES_MIN, json_bytes, render
 from catalog.rows.kv import KeyValue
 
 COMMON = [("Vary", "Accept-Encoding")]
@@ -77,3 +77,9 @@ def test_a_body_is_compressed_from_1400_bytes_on():
     _, headers, body = rendered(Answer(body=b"a" * 1400), gzip=True)
     assert (headers["Content-Encoding"], gzip.decompress(body)) == ("gzip", b"a" * 1400)
     assert "Content-Encoding" not in rendered(Answer(body=b"a" * 1400))[1]
+
+
+def test_a_large_body_survives_quick_compression():
+    large = bytes(range(256)) * (GZIP_QUICK_BYTES_MIN // 256 + 1)
+
+    assert gzip.decompress(rendered(Answer(body=large), gzip=True)[2]) == large
