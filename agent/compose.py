@@ -8,19 +8,20 @@
 Nothing here decides anything; ``agent.lifecycle`` starts and stops what is made here.
 """
 
+from __future__ import annotations
+
 import os
 import uuid
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from random import Random, SystemRandom  # noqa: TID251 - the one generator of the process
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from agent.checks.runner import CheckRunner
 from agent.clock import monotonic_s, wall_s
 from agent.config import RuntimeConfig
-from agent.connect.leaf import Leaves
 from agent.dns.rpc_directory import RpcDirectory
 from agent.dns.server import DnsServer
 from agent.http.front import Front
@@ -49,6 +50,9 @@ from agent.telemetry.runtime import Runtime
 from agent.watches.watches import Watches
 from catalog.duration import SECOND
 from catalog.rows.node import Node
+
+if TYPE_CHECKING:
+    from agent.connect.leaf import Leaves
 
 _log = structlog.get_logger("agent")
 
@@ -95,7 +99,7 @@ class Agent:
             config=config,
             node_id=self.node_id,
             local=self.local,
-            leaves=self._make_leaves(),
+            make_leaves=self._make_leaves,
             store=self.server.store,
             driver=self.server.driver,
             metrics=self.metrics,
@@ -126,6 +130,9 @@ class Agent:
         )
 
     def _make_leaves(self) -> Leaves:
+        # Cryptography is 8 MiB, which an agent without mesh services need not have.
+        from agent.connect.leaf import Leaves
+
         return Leaves(
             self.router,
             self.config.datacenter,

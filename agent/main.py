@@ -1,11 +1,14 @@
 """The program: ``proconsul``. The command line is in agent.cli; ``agent`` starts here."""
 
-import socket
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, cast
 
-from agent.config import ConfigError, RuntimeConfig, load, parse_flags, read_interfaces
-from agent.identity import IdentityError
+if TYPE_CHECKING:
+    from agent.config import RuntimeConfig
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -17,8 +20,17 @@ def main(argv: list[str] | None = None) -> int:
 
 def run_agent(argv: list[str]) -> int:
     """Run the agent until it is told to end. Errors at start are one line on stderr, exit 1."""
+    # Imported here: the other commands start faster without them.
+    import socket
+
+    from agent.config import ConfigError, help_text, load, parse_flags, read_interfaces
+    from agent.identity import IdentityError
+
     try:
         flags = parse_flags(argv)
+        if flags.help:
+            sys.stdout.write(help_text())
+            return 0
 
         def read() -> RuntimeConfig:
             return load(flags, interfaces=read_interfaces(), hostname=socket.gethostname())
@@ -30,6 +42,9 @@ def run_agent(argv: list[str]) -> int:
 
 
 def _serve(config: RuntimeConfig, read: Callable[[], RuntimeConfig]) -> int:
+    # The log prints no rich tracebacks; structlog would load 3 MiB for them.
+    sys.modules.setdefault("rich", cast("ModuleType", None))
+
     import asyncio
 
     import uvloop

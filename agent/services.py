@@ -3,17 +3,18 @@
 One object over the parts that ``agent.compose`` made; it decides nothing itself.
 """
 
+from __future__ import annotations
+
 import asyncio
 import platform
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from agent.clock import wall_s
 from agent.config import RuntimeConfig, debug_config
-from agent.connect.leaf import Leaves, Served
 from agent.local.agent import LocalAgent
 from agent.membership.events import EventRing, UserEvent, check, concerns
 from agent.rpc.blocking import wait_s as wait_s_of
@@ -30,6 +31,9 @@ from catalog.store import Store
 from catalog.tables import COORDINATES
 from raft.driver import Driver
 from raft.errors import BadArchive
+
+if TYPE_CHECKING:
+    from agent.connect.leaf import Leaves, Served
 
 
 class Server(NamedTuple):
@@ -52,7 +56,7 @@ class Services:
         config: RuntimeConfig,
         node_id: str,
         local: LocalAgent,
-        leaves: Leaves,
+        make_leaves: Callable[[], Leaves],
         store: Store,
         driver: Driver,
         metrics: Metrics,
@@ -71,7 +75,8 @@ class Services:
         self.rng = rng
         self.new_uuid = new_uuid
         self.started_s = started_s
-        self._leaves = leaves
+        self._make_leaves = make_leaves
+        self._leaves: Leaves | None = None
         self._store = store
         self._driver = driver
         self._metrics = metrics
@@ -275,6 +280,8 @@ class Services:
     async def leaf(self, service: str, *, token: str, min_index: int, wait_ns: int) -> Served:
         """A service's certificate and key; blocks while its index is not beyond ``min_index``."""
         wait_s = wait_s_of(wait_ns, self.config, self.rng)
+        if self._leaves is None:
+            self._leaves = self._make_leaves()
         return await self._leaves.get(service, token, min_index, wait_s)
 
     # Telemetry.

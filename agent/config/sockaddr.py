@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-import re2
+from catalog.patterns import PatternError, compile_pattern
 
 _TEMPLATE: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
@@ -176,8 +176,8 @@ def _selects(item: Interface, selector: str, text: str) -> bool:
 
 def _matches(pattern: str, text: str) -> bool:
     try:
-        return re2.search(pattern, text) is not None
-    except re2.error as error:
+        return compile_pattern(pattern).search(text) is not None
+    except PatternError as error:
         message = f"{pattern!r} is no regular expression"
         raise TemplateError(message) from error
 

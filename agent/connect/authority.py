@@ -16,6 +16,7 @@ from agent.clock import monotonic_s
 from agent.connect import certificates
 from agent.connect.certificates import Issuer, Subject
 from agent.connect.keys import BadKey, PrivateKey, from_pem, generate, kind_of, to_pem
+from agent.connect.limits import RateLimited
 from agent.connect.settings import HIDDEN, PROVIDER, AuthoritySettings, canonical, read_settings
 from agent.connect.spiffe import (
     AuthorityIdentity,
@@ -52,13 +53,6 @@ class Log(Protocol):
 
     def submit(self, command: bytes, done: Callable[[int, object], None]) -> None:
         """Propose a command; ``done(index, result)`` is called once it is applied."""
-
-
-class RateLimited(CatalogError):
-    """More certificates are asked for than the settings allow; try again."""
-
-    def __init__(self) -> None:
-        super().__init__("Rate limit reached, try again later")
 
 
 class _NewRoot(NamedTuple):

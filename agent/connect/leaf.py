@@ -15,8 +15,8 @@ import structlog
 from msgspec.structs import replace
 
 from agent.connect import certificates
-from agent.connect.authority import RateLimited
 from agent.connect.keys import KeyKind, generate, to_pem
+from agent.connect.limits import RateLimited
 from agent.connect.spiffe import ServiceIdentity, leaf_common_name
 from agent.rpc.endpoints.connect import CARootsGet, CASign
 from agent.rpc.request import Reply, Request, RpcError

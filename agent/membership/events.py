@@ -9,18 +9,14 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
-import re2
-
 from catalog.errors import Invalid
+from catalog.patterns import PatternError, compile_pattern
 from catalog.rows.service import NodeService
 from catalog.schema import Row
 
 RING_MAX: Final = 256  # events remembered, as Consul does
 EVENT_BYTES_MAX: Final = 512  # of an encoded event: one gossip packet carries several
 PROTOCOL_VERSION: Final = 1
-
-_OPTIONS: Final = re2.Options()
-_OPTIONS.log_errors = False  # a caller's fault is told to the caller, not to stderr
 
 
 class UserEvent(Row, frozen=True, kw_only=True):
@@ -44,8 +40,8 @@ def check(event: UserEvent) -> None:
         ("tag", event.tag_filter),
     ):
         try:
-            re2.compile(pattern, _OPTIONS)
-        except re2.error as error:
+            compile_pattern(pattern)
+        except PatternError as error:
             raise Invalid(f"Invalid {what} filter: {error}") from None
     if event.tag_filter and not event.service_filter:
         raise Invalid("Cannot provide tag filter without service filter")
@@ -62,16 +58,15 @@ def check(event: UserEvent) -> None:
 
 def concerns(event: UserEvent, node_name: str, services: Iterable[NodeService]) -> bool:
     """Whether an event is meant for this node and its services."""
-    if event.node_filter and not re2.search(event.node_filter, node_name):
+    if event.node_filter and not compile_pattern(event.node_filter).search(node_name):
         return False
     if not event.service_filter:
         return True
+    service_pattern = compile_pattern(event.service_filter)
+    tag_pattern = compile_pattern(event.tag_filter)
     return any(
-        re2.search(event.service_filter, service.id)
-        and (
-            not event.tag_filter
-            or any(re2.search(event.tag_filter, tag) for tag in service.tags or ())
-        )
+        service_pattern.search(service.id)
+        and (not event.tag_filter or any(map(tag_pattern.search, service.tags or ())))
         for service in services
     )
 

@@ -7,14 +7,16 @@
 A client agent has none of these. Nothing here decides anything.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from agent.clock import wall_s
 from agent.config import RuntimeConfig
-from agent.connect.authority import Authority
 from agent.rpc.router import Router
 from agent.rpc.server import Random, ServerContext
 from agent.server.leader import Leader
@@ -30,6 +32,9 @@ from raft.durable import DurableStorage
 from raft.entries import Server
 from raft.machine import Surroundings
 from raft.storage import MemoryStorage
+
+if TYPE_CHECKING:
+    from agent.connect.authority import Authority
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +98,9 @@ class ServerParts:
     def _make_authority(self, tasks: Tasks, new_uuid: Callable[[], str]) -> Authority | None:
         if not self._config.connect.enabled:
             return None
+        # Cryptography is 8 MiB, which a server without an authority need not have.
+        from agent.connect.authority import Authority
+
         return Authority(
             store=self.store,
             log=self.driver,

@@ -10,19 +10,16 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, TypeAlias, assert_never
 
-import re2
-
 from catalog.filters.fields import Field, resolve, row_field
 from catalog.filters.parse import parse
 from catalog.filters.syntax import And, Expression, FilterError, Match, Not, Operator, Or
+from catalog.patterns import PatternError, compile_pattern
 from catalog.schema import Row
 
 Test: TypeAlias = Callable[[Any], bool]
 
 COMPILED_COUNT_MAX: Final = 256
 """Compiled expressions that are kept: watchers repeat theirs, each of at most 16 KiB of text."""
-PATTERN_MEMORY_BYTES_MAX: Final = 1 << 20
-"""What one regular expression may use, so that a request cannot fill the memory."""
 
 _FALSE_WITHOUT_KEY: Final = {Operator.EQUAL, Operator.IN, Operator.IS_NOT_EMPTY}
 _OPPOSITES: Final = {
@@ -193,15 +190,10 @@ def _parse_bool(text: str) -> bool:
 
 
 def _pattern(text: str) -> Any:
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = PATTERN_MEMORY_BYTES_MAX
     try:
-        return re2.compile(text, options)
-    except re2.error as fault:
-        reason = fault.args[0]
-        shown = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
-        cause, _, part = shown.partition(": ")
+        return compile_pattern(text)
+    except PatternError as fault:
+        cause, _, part = str(fault).partition(": ")
         worded = _PATTERN_FAULTS.get(cause, cause)
         message = (
             f'Failed to compile regular expression "{text}": '

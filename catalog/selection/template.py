@@ -13,13 +13,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 import msgspec
-import re2
 
 from catalog.errors import Invalid
+from catalog.patterns import PatternError, compile_pattern
 from catalog.rows.query import TEMPLATE_NAME_PREFIX, PreparedQuery, QueryService
-
-PATTERN_MEMORY_BYTES_MAX: Final = 1 << 20
-"""What the regular expression of a stored query may use."""
 
 _VARIABLES: Final = ("name.full", "name.prefix", "name.suffix", "agent.segment")
 _TOKEN: Final = re.compile(r"\$\$\{|\$\{")
@@ -93,15 +90,10 @@ def compile_template(query: PreparedQuery) -> Template:
         raise _refusal(f"Bad Template.Type '{template.type}'")
     pattern = None
     if template.regexp:
-        options = re2.Options()
-        options.log_errors = False
-        options.max_mem = PATTERN_MEMORY_BYTES_MAX
         try:
-            pattern = re2.compile(template.regexp, options)
-        except re2.error as fault:
-            reason = fault.args[0]
-            shown = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else reason
-            raise _refusal(f"Bad Regexp: error parsing regexp: {shown}") from fault
+            pattern = compile_pattern(template.regexp)
+        except PatternError as fault:
+            raise _refusal(f"Bad Regexp: error parsing regexp: {fault}") from fault
     return Template(query, pattern)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from agent.connect.authority import RateLimited
+from agent.connect.limits import RateLimited
 from agent.connect.spiffe import BadIdentity, ServiceIdentity, parse_identity
 from agent.http.call import Answer, Call, HttpError
 from agent.http.decode import decode_body

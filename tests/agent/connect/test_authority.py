@@ -2,8 +2,8 @@ import pytest
 from msgspec.structs import replace
 
 from agent.connect import certificates
-from agent.connect.authority import RateLimited
 from agent.connect.keys import KeyKind, generate, to_pem
+from agent.connect.limits import RateLimited
 from agent.connect.spiffe import ServiceIdentity
 from catalog.commands import CAPrune, encode
 from catalog.errors import BadRequest, Invalid
