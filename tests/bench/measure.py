@@ -109,7 +109,8 @@ def dev_agent(folder: Path, pace: Pace, wanted: Callable[[str], bool]) -> Iterat
     starter = AgentStarter(folder)
     agent = starter(*UNCAPPED)
     try:
-        yield Result("resident, idle", agent.resident_bytes() / MEBIBYTE, "MiB", 60)
+        resident = agent.resident_bytes() / MEBIBYTE
+        yield Result("resident, idle, -dev with Connect", resident, "MiB", 60)
         agent.put_ok("/v1/kv/bench/key", "v" * 100)
         register_instances(agent, "bench", 20)
         for case in (*GET_CASES, PUT_CASE):
@@ -131,7 +132,9 @@ def durable_agent(folder: Path, pace: Pace) -> Iterator[Result]:
     starter = AgentStarter(folder)
     options = ("-server", "-bootstrap-expect=1", "-bind=127.0.0.1", f"-data-dir={folder / 'state'}")
     try:
-        yield compare_http(starter(*options, *UNCAPPED, dev=False), DURABLE_CASE, pace, folder)
+        agent = starter(*options, *UNCAPPED, dev=False)
+        yield Result("resident, idle", agent.resident_bytes() / MEBIBYTE, "MiB", 60)
+        yield compare_http(agent, DURABLE_CASE, pace, folder)
     finally:
         starter.end_all()
 

@@ -6,7 +6,7 @@ from agent.cli.failure import EXIT_EMPTY_OR_CHILD, ApiError, Failure, explaining
 
 
 def test_api_error_reads_as_scripts_expect_it():
-    assert "Unexpected response code: 404 (gone)" == str(ApiError(404, "gone"))  # noqa: SIM300 - expected first
+    assert "Unexpected response code: 404 (gone)" == str(ApiError(404, "gone"))
 
 
 def test_explanation_keeps_the_exit_code():
