@@ -5,7 +5,7 @@ import gzip
 
 import pytest
 
-from tests.agent.harness import House, Raw, request, until, within
+from tests.agent.harness import House, Raw, request, until
 
 GET = request("GET", "/v1/kv/k")
 SLOW_GET = request("GET", "/v1/kv/k?stale")
@@ -391,12 +391,11 @@ async def test_long_targets_are_not_kept(house, raw):
     assert house.shared.answers._kept == {}
 
 
-async def test_a_million_connections_a_day_leave_nothing_behind(house):
+async def test_closed_connections_leave_nothing_behind(house):
     for _ in range(20):
         raw = await house.connect()
         await raw.ask(SLOW_GET)
         raw.close()
 
     await until(lambda: not house.shared.connections)
-    assert house.agent.http._slow.connections == []
-    await within(asyncio.sleep(0))
+    await until(lambda: not house.agent.http._slow.connections)
