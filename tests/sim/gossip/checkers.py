@@ -8,22 +8,31 @@ from tests.sim.gossip.world import SimNode, World
 
 
 def disagreements(world: World) -> list[str]:
-    """Where a live node's member list differs from the truth."""
+    """Where a live node's member list differs from the truth, or from the others'."""
     truth = {node.name: _true_statuses(node) for node in world.nodes}
+    seen_as: dict[str, set[Status]] = {name: set() for name in truth}
     wrong = []
     for node in world.live:
         assert node.core is not None
         seen = {member.name: member.status for member in node.core.members}
         for name, wanted in truth.items():
             status = seen.get(name, Status.NONE)
+            seen_as[name].add(status)
             if status not in wanted:
                 wrong.append(f"{node.name} sees {name} as {status.name}")
+    wrong += [
+        f"{name} is seen as both left and failed"
+        for name, statuses in seen_as.items()
+        if {Status.LEFT, Status.FAILED} <= statuses
+    ]
     return wrong
 
 
 def _true_statuses(node: SimNode) -> set[Status]:
     if node.has_left:
-        return {Status.LEFT, Status.NONE}  # who starts later never hears of it
+        # Who starts later never hears of it; a goodbye behind a cut may be heard by nobody.
+        unheard = {Status.FAILED} if node.left_while_cut else set()
+        return {Status.LEFT, Status.NONE} | unheard
     if node.is_up:
         return {Status.ALIVE}
     return {Status.FAILED, Status.NONE}

@@ -169,6 +169,7 @@ class _Run:
     def leave(self, index: int) -> None:
         self.tell(f"leave {index}")
         self.world.nodes[index].has_left = True
+        self.world.nodes[index].left_while_cut = not self.world.network.is_whole
         self.world.command(index, Leave(2))
         self.world.at(self.world.now_s + 15, lambda: self.world.kill(index))
 
@@ -186,6 +187,8 @@ class _Run:
             some, others = others, some
         self.tell(f"cut {sorted(some)} from {sorted(others)}, both={both}, {length_s:.1f} s")
         ways = [(some, others), (others, some)] if both else [(some, others)]
+        for node in self.world.nodes:
+            node.left_while_cut |= node.has_left and node.is_up  # its goodbye is under way
         for sources, targets in ways:
             self.world.network.cut(sources, targets)
             self.world.at(

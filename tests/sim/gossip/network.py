@@ -37,6 +37,11 @@ class Network:
         """Every link works again."""
         self._cut.clear()
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether no link is cut."""
+        return not self._cut
+
     def is_open(self, source: int, target: int) -> bool:
         """Whether anything gets from ``source`` to ``target``."""
         return (source, target) not in self._cut

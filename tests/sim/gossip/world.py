@@ -64,6 +64,7 @@ class SimNode:
         self.life = 0
         self.is_paused = False
         self.has_left = False
+        self.left_while_cut = False
         self.inbox: list[Event] = []
         self.wake_at_s = float("inf")
         self.noticed: list[Noticed] = []
