@@ -3,9 +3,9 @@
 It stands where ``agent.rpc.router.Router`` stands on a server. ``read_now`` and ``submit`` raise
 NotLocal, so that the fast lanes hand over to ``call``; there is nothing to watch.
 
-Every call has a deadline. What is safe is repeated, for at most the hold time from the first
-failure: anything that was not sent, anything refused for want of a leader, and reads whose
-connection broke. A write that may have been received is never repeated.
+Every call has a deadline. What is safe is repeated for as long as ``agent.rpc.patience`` says:
+anything that was not sent, anything refused for want of a leader, and reads whose connection broke.
+A write that may have been received is never repeated.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from agent.rpc.blocking import JITTER_FRACTION
 from agent.rpc.codec import BY_NAME, BadBody, decode_reply, encode_request
 from agent.rpc.connection import CallingEnd, ConnectionLost
 from agent.rpc.meter import Count, uncounted
+from agent.rpc.patience import Patience
 from agent.rpc.pool import Unreachable
 from agent.rpc.rate import TokenBucket
 from agent.rpc.refusal import RELAYED, from_frame
@@ -49,7 +50,10 @@ class RateExceeded(RpcError):
 
 
 class CallLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Waits in nanoseconds. ``rate`` is calls a second, negative for no limit."""
+    """Waits in nanoseconds; an ``answer_timeout`` of 0 is no limit.
+
+    ``rate`` is calls a second, negative for no limit; ``burst`` how many at once within it.
+    """
 
     default_query_time: int
     max_query_time: int
@@ -153,10 +157,10 @@ class RemoteRouter:
     def unwatch(self, keys: list[Hashable], wake_up: Callable[[], None]) -> None:
         """See watch."""
 
-    def _timeout_s(self, request: Request) -> float:
+    def _timeout_s(self, request: Request) -> float | None:
         limits = self._limits
         if not isinstance(request, ReadRequest) or not _blocks(request):
-            return limits.answer_timeout / SECOND
+            return limits.answer_timeout / SECOND or None
         # The server draws the jitter, so the longest that it may draw is waited for. Its limits may
         # be others than this agent's: a wait that was asked for is not cut here.
         wait_ns = request.wait_ns or limits.default_query_time
@@ -164,20 +168,16 @@ class RemoteRouter:
 
     async def _until_answered(self, request: Request) -> Reply:
         name, body = encode_request(request)
-        give_up_s: float | None = None
+        hold_s = self._limits.hold_timeout / SECOND
+        patience = Patience(hold_s, self._now_s(), blocks=_blocks(request))
         while True:
             try:
                 return await self._ask(name, body)
             except (ConnectionLost, Unreachable, NoLeader) as error:
                 if not _repeatable(request, error):
                     raise RpcError(f"{RELAYED}{_unanswered(request, str(error))}") from None
-                hold_s = self._limits.hold_timeout / SECOND
-                pause_s = self._rng.random() * hold_s / JITTER_FRACTION
-                if give_up_s is None:
-                    give_up_s = self._now_s() + hold_s
-                    if isinstance(error, ConnectionLost) and not _blocks(request):
-                        pause_s = 0.0  # another server may answer at once
-                if self._now_s() + pause_s >= give_up_s:
+                pause_s = patience.pause_s(error, self._now_s(), self._rng)
+                if pause_s is None:
                     raise _final(error) from None
                 _log.debug("asking again", endpoint=name, error=str(error))
             await asyncio.sleep(pause_s)

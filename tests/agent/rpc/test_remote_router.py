@@ -16,11 +16,11 @@ from agent.rpc.endpoints.session import SessionApply
 from agent.rpc.endpoints.txn import TxnApply
 from agent.rpc.peer_server import PeerServer
 from agent.rpc.pool import NoServers
-from agent.rpc.remote_router import NotLocal, RateExceeded
+from agent.rpc.remote_router import CallLimits, NotLocal, RateExceeded
 from agent.rpc.request import Consistency, NoLeader, NoPathToDatacenter, RpcError
 from agent.settings import http_settings
 from catalog.commands import KvOperation, KvVerb
-from catalog.duration import MILLISECOND
+from catalog.duration import MILLISECOND, SECOND
 from catalog.errors import BadRequest, CatalogError, Invalid, NotFound
 from catalog.rows.node import Node
 from catalog.rows.session import Session
@@ -330,6 +330,14 @@ async def test_a_connection_that_is_lost_before_sending_repeats_any_request(clus
         await connection.call("KVS.Apply", b"")
     assert lost.value.sent is False
     assert await cluster.put("b")
+
+
+def test_limits_come_from_the_configuration():
+    limits = CallLimits.of(make_config("-hcl", "limits { rpc_rate = 5 rpc_max_burst = 9 }"))
+
+    assert (limits.rate, limits.burst) == (5.0, 9)
+    assert (limits.default_query_time, limits.max_query_time) == (300 * SECOND, 600 * SECOND)
+    assert (limits.hold_timeout, limits.answer_timeout) == (7 * SECOND, 60 * SECOND)
 
 
 # Rates.
