@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agent.rpc import connection as connection_module
 from agent.rpc import end as end_module
@@ -11,6 +13,7 @@ from agent.rpc.connection import AnsweringEnd, Busy, CallingEnd, ConnectionLost
 from agent.tasks import Tasks
 from tests.agent.harness import until, within
 from tests.agent.rpc.cluster import hello
+from tests.agent.rpc.frames import FRAMES
 from tests.agent.rpc.memory import HANDSHAKE_S, Echo, Joined, eavesdrop
 
 # Calls.
@@ -223,3 +226,33 @@ async def test_a_call_that_waited_for_a_full_socket_was_not_sent(joined: Joined,
 
     outcomes = await within(asyncio.gather(large, late, return_exceptions=True))
     assert [outcome.sent for outcome in outcomes] == [True, False]
+
+
+# Any frames.
+
+
+async def converse(kind: str, frames: list[wire.Frame]) -> None:
+    """Let an end take frames; it must end or stay usable, and leave nothing behind."""
+    tasks = Tasks()
+    end: CallingEnd | AnsweringEnd = (
+        CallingEnd(hello(), HANDSHAKE_S)
+        if kind == "calling"
+        else AnsweringEnd(hello(), HANDSHAKE_S, Echo(), tasks)
+    )
+    pipe, ear = eavesdrop(end)
+    pipe.write(b"".join(map(wire.encode, (hello(), *frames))))
+    await until(lambda: end.usable or ear.left)
+    if end.usable:
+        pipe.write(wire.encode(wire.Ping()))
+    await until(lambda: ear.left or wire.Pong() in ear.frames)
+    end.close("the test is over")
+    await until(lambda: ear.left)
+    await tasks.close()
+    if isinstance(end, AnsweringEnd):
+        assert end.running_count == 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.sampled_from(["calling", "answering"]), st.lists(FRAMES, max_size=12))
+def test_any_frames_are_served_or_end_the_connection(kind: str, frames: list[wire.Frame]):
+    asyncio.run(converse(kind, frames))
