@@ -44,6 +44,7 @@ from agent.settings import (
     name_filter,
 )
 from agent.tasks import Tasks
+from agent.telemetry.calls import CallMetrics
 from agent.telemetry.logs import LogHub
 from agent.telemetry.metrics import Metrics
 from agent.telemetry.runtime import Runtime
@@ -92,6 +93,7 @@ class Agent:
             rng=self.rng,
             new_uuid=_new_uuid,
             on_fatal=on_fatal,
+            record=CallMetrics(self.metrics).record,
         )
         self.router = self.server.router
         self._make_local()

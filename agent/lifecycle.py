@@ -11,6 +11,7 @@ import structlog
 
 from agent.compose import Agent, data_directory_of
 from agent.config import ConfigError, RuntimeConfig, plan_reload
+from agent.gauges import Gauges
 from agent.http.tls import TlsError, renew, server_context
 from agent.http.unix_sockets import unix_sockets
 from agent.local.definitions import (
@@ -91,6 +92,7 @@ class Lifecycle:
             _log.warning(warning)
         agent.tasks.start("loop lag", agent.tasks.measure_lag())
         agent.runtime.start()
+        agent.metrics.on_collect(Gauges(agent).collect)
         await agent.server.driver.start()
         await agent.lead()
         agent.local.start(*_definitions(config))

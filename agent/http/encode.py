@@ -2,6 +2,7 @@
 
 import zlib
 from typing import Final, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
@@ -12,6 +13,7 @@ GZIP_BYTES_MIN: Final = 1400  # below one packet compression gains nothing
 GZIP_QUICK_BYTES_MIN: Final = 64 * 1024  # above it half the time matters more than a tenth of size
 _JSON: Final = "application/json"
 _TEXT: Final = "text/plain; charset=utf-8"
+_PLAIN: Final = " !\"#$&'()*+,/:;<=>?@[\\]^`{|}"
 _encode = msgspec.json.encode
 
 
@@ -31,7 +33,7 @@ def json_bytes(value: object, *, pretty: bool) -> bytes:
 
 def render(answer: Answer, common: list[tuple[str, str]], *, pretty: bool, gzip: bool) -> Rendered:
     """The status, headers and body of an answer. ``common`` headers are on every answer."""
-    headers = [*common, *answer.headers.items()]
+    headers = [*common, *((name, _field(value)) for name, value in answer.headers.items())]
     if answer.text is not None:
         body = answer.text.encode()
         # An empty text has no type, as nothing was said.
@@ -48,6 +50,11 @@ def render(answer: Answer, common: list[tuple[str, str]], *, pretty: bool, gzip:
         body = _gzip(body)
         headers.append(("Content-Encoding", "gzip"))
     return Rendered(answer.status, headers, body)
+
+
+def _field(value: str) -> str:
+    """A field's value, percent-encoded where it is no plain text: names come from users."""
+    return value if value.isascii() and value.isprintable() else quote(value, safe=_PLAIN)
 
 
 def _gzip(body: bytes) -> bytes:

@@ -1,5 +1,7 @@
 """Where a request is answered: here, as long as this server is the cluster's only one.
 
+``record`` hears how many seconds each write took, by its endpoint's name.
+
 ``call`` answers any request; ``read_now`` answers a read that does not block, without a task, for
 the fast lanes of HTTP and DNS; ``submit`` is a write without a task.
 """
@@ -8,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
+from agent.clock import monotonic_s
 from agent.rpc import blocking
 from agent.rpc.request import NoPathToDatacenter, ReadRequest, Reply, Request, WriteRequest
 from agent.rpc.server import Done, ServerContext
@@ -18,6 +21,10 @@ from catalog.filters import compile_filter
 from catalog.read import Read
 
 Outcome = Callable[[object], None]
+
+
+def _unrecorded(_endpoint: str, _seconds: float) -> None:
+    """Nobody counts."""
 
 
 class Log(Protocol):
@@ -33,11 +40,18 @@ class Log(Protocol):
 class Router:
     """Routes requests to the server that answers them."""
 
-    def __init__(self, context: ServerContext, log: Log, limits: blocking.Limits) -> None:
+    def __init__(
+        self,
+        context: ServerContext,
+        log: Log,
+        limits: blocking.Limits,
+        record: Callable[[str, float], None] = _unrecorded,
+    ) -> None:
         self.context = context
         self.log = log
         self.limits = limits
         self.blocked_count = 0
+        self._record = record
 
     async def call(self, request: Request) -> Reply:
         """Answer a request. Raises CatalogError or RpcError."""
@@ -72,11 +86,18 @@ class Router:
         endpoint = BY_REQUEST[type(request)]
         assert isinstance(endpoint, WriteEndpoint)
         assert isinstance(request, WriteRequest)
+        begun_s = monotonic_s()
         command = endpoint.run(self.context, request)
         if isinstance(command, Done):
+            self._record(endpoint.name, monotonic_s() - begun_s)
             done(command.value)
-        else:
-            self.log.submit(encode(command), lambda _index, result: done(result))
+            return
+
+        def applied(_index: int, result: object) -> None:
+            self._record(endpoint.name, monotonic_s() - begun_s)
+            done(result)
+
+        self.log.submit(encode(command), applied)
 
     @property
     def changes(self) -> int:
@@ -111,6 +132,7 @@ class Router:
         return filtered
 
     async def _read(self, endpoint: ReadEndpoint, request: ReadRequest) -> Reply:
+        begun_s = monotonic_s()
         if request.consistency == "consistent":
             await self.log.barrier()
         query = self._query(endpoint, request)
@@ -125,6 +147,7 @@ class Router:
                 value, read = await blocking.run(store, query, request.min_index, timeout_s)
             finally:
                 self.blocked_count -= 1
+        self._record(endpoint.name, monotonic_s() - begun_s)
         return Reply(value=value, index=max(1, read.index))
 
 

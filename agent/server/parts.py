@@ -48,7 +48,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 class ServerParts:
     """Every part of a running server, by name."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - everything that the edge gives, named
         self,
         config: RuntimeConfig,
         identity: Identity,
@@ -57,6 +57,7 @@ class ServerParts:
         rng: Random,
         new_uuid: Callable[[], str],
         on_fatal: Callable[[BaseException], None],
+        record: Callable[[str, float], None],
     ) -> None:
         self._config = config
         self.timers = SessionTimers(self._end_session)
@@ -83,7 +84,7 @@ class ServerParts:
             session_ttl_min_ns=config.session_ttl_min or 10 * SECOND,
             authority=self.authority,
         )
-        self.router = Router(context, self.driver, config)
+        self.router = Router(context, self.driver, config, record)
         self.leader = Leader(self.router, self.store, self.timers)
 
     @property

@@ -2,25 +2,32 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from tests.system.agent_process import AgentProcess, Response
+from tests.system.agent_process import AgentProcess, Response, wait_until
 
 pytestmark = pytest.mark.compat
 
 
 @contextlib.contextmanager
-def in_background(call: Callable[[], Response]) -> Iterator[list[Response]]:
-    """Run a call on a thread; its answer is in the list after the block."""
+def blocked(agent: AgentProcess, path: str) -> Iterator[list[Response]]:
+    """Run a read that blocks on a thread; its answer is in the list after the block."""
+    before = blocked_count(agent)
     answers: list[Response] = []
-    thread = threading.Thread(target=lambda: answers.append(call()))
+    thread = threading.Thread(target=lambda: answers.append(agent.get(path)))
     thread.start()
     try:
+        wait_until(lambda: blocked_count(agent) > before, what="the read blocks")
         yield answers
     finally:
         thread.join()
+
+
+def blocked_count(agent: AgentProcess) -> int:
+    gauges = agent.get("/v1/agent/metrics").json["Gauges"]
+    return sum(gauge["Value"] for gauge in gauges if gauge["Name"].endswith("rpc.queries_blocking"))
 
 
 @pytest.fixture
@@ -107,7 +114,7 @@ def test_restore_wakes_a_watcher_with_the_restored_state(agent: AgentProcess) ->
         agent.put_ok("/v1/kv/snapk", f"new {number}")
     index = agent.get("/v1/kv/snapk").index
 
-    with in_background(lambda: agent.get(f"/v1/kv/snapk?index={index}&wait=20s")) as answers:
+    with blocked(agent, f"/v1/kv/snapk?index={index}&wait=20s") as answers:
         restored = agent.put("/v1/snapshot", archive)
     again = agent.get(f"/v1/kv/snapk?index={index}&wait=5s")
 
@@ -134,9 +141,7 @@ def test_watch_of_one_service_sleeps_through_changes_of_others(agent: AgentProce
     register_web(agent, "bl-web")
     index = agent.get("/v1/health/service/bl-web").index
 
-    with in_background(
-        lambda: agent.get(f"/v1/health/service/bl-web?index={index}&wait=1s")
-    ) as answers:
+    with blocked(agent, f"/v1/health/service/bl-web?index={index}&wait=1s") as answers:
         for number in range(10):
             register_web(agent, f"bl-other-{number}")
 
@@ -149,9 +154,7 @@ def test_unknown_service_is_not_woken_by_a_neighbour(agent: AgentProcess) -> Non
     """Source: hashicorp/consul#3712."""
     index = agent.get("/v1/health/service/bl-un").index
 
-    with in_background(
-        lambda: agent.get(f"/v1/health/service/bl-un?index={index}&wait=1s")
-    ) as answers:
+    with blocked(agent, f"/v1/health/service/bl-un?index={index}&wait=1s") as answers:
         register_web(agent, "bl-unlike")
 
     assert answers[0].elapsed_s > 0.95

@@ -40,13 +40,6 @@ LATER = re.compile(r"(?P<module>[a-z_]+)(\.[a-z_0-9]+)*(:[a-z_]+)?")
 
 # Source files without a test file of their own, each with what tests them instead.
 WITHOUT_MIRROR = {
-    "agent/main.py": "every test in tests/system and tests/compat starts it",
-    "agent/compose.py": "every test in tests/system and tests/compat starts it",
-    "agent/lifecycle.py": "tests/system/test_durability.py starts, signals and restarts agents",
-    "agent/banner.py": "text; tests/system/test_scripts.py sees it",
-    "agent/version.py": "two constants",
-    "agent/settings.py": "declarations",
-    "agent/services.py": "declarations",
     "agent/cli/rows/*.py": "declarations; the tests of agent/cli/commands print them",
     "agent/http/handlers/*.py": "each answer is replayed by tests/compat/test_conformance.py",
     "agent/http/routes/*.py": "declarations; replayed, documented and fuzzed",

@@ -83,3 +83,11 @@ def test_a_large_body_survives_quick_compression():
     large = bytes(range(256)) * (GZIP_QUICK_BYTES_MIN // 256 + 1)
 
     assert gzip.decompress(rendered(Answer(body=large), gzip=True)[2]) == large
+
+
+def test_a_header_of_a_users_text_can_neither_break_the_line_nor_the_encoding():
+    answer = Answer(headers={"X-Consul-Reason": "a\r\nb: c \u00e4\u2028"})
+
+    headers = dict(render(answer, [], pretty=False, gzip=False).headers)
+
+    assert headers["X-Consul-Reason"] == "a%0D%0Ab: c %C3%A4%E2%80%A8"
