@@ -166,12 +166,12 @@ class _RouterAnswers:
             return self._failed(wire.Error(request.id, "RpcError", text))
         if not issubclass(codec.endpoint.request, ReadRequest):
             return None
-        self._count("consul.rpc.query")
         try:
             asked = decode_request(codec, request.body)
             if asked.min_index > 0 or asked.consistency is Consistency.CONSISTENT:
                 return None
-            reply, _watched = self._router.read_now(asked)
+            reply, _read = self._router.read_now(asked)
+            self._count("consul.rpc.query")  # others are counted by the router's call
             return wire.Reply(request.id, encode_reply(reply))
         except Exception:  # noqa: BLE001 - it is run again in a task, which tells the caller
             return None

@@ -373,7 +373,7 @@ async def test_calls_are_counted_at_both_ends(cluster: Cluster):
         "consul.client.rpc.exceeded": 1,
         "consul.rpc.accept_conn": 1,
         "consul.rpc.request": 3,
-        "consul.rpc.query": 2,
+        "consul.rpc.query": 1,
         "consul.rpc.request_error": 1,
     }
 
