@@ -34,6 +34,7 @@ from agent.local.servers_catalog import AliasLookup, ServersCatalog
 from agent.local.state import LocalState
 from agent.local.sync import LocalSync
 from agent.remote_exec import RemoteExec
+from agent.server.lone import LoneServer
 from agent.server.parts import Identity, ServerParts
 from agent.services import Services
 from agent.settings import (
@@ -111,6 +112,13 @@ class Agent:
             started_s=wall_s(),
             on_leave=on_leave,
             on_reload=on_reload,
+        )
+        self.router.context.state = LoneServer(
+            config,
+            self.node_id,
+            self.server.driver,
+            started_s=self.services.started_s,
+            fire_event=self.services.fire_event,
             on_restored=self.lead,
         )
         self._make_runners()

@@ -9,7 +9,7 @@ import asyncio
 import platform
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -25,26 +25,14 @@ from agent.telemetry.render import to_json as metrics_to_json
 from agent.telemetry.render import to_prometheus
 from agent.telemetry.stream import stream_json
 from agent.version import COMPATIBLE, REVISION, VERSION
-from catalog.errors import CatalogError, Invalid
+from catalog.errors import CatalogError
 from catalog.rows.node import Coord, Coordinate
 from catalog.store import Store
 from catalog.tables import COORDINATES
 from raft.driver import Driver
-from raft.errors import BadArchive
 
 if TYPE_CHECKING:
     from agent.connect.leaf import Leaves, Served
-
-
-class Server(NamedTuple):
-    """A server of the cluster."""
-
-    id: str
-    node: str
-    address: str
-    leader: bool
-    voter: bool
-    version: str
 
 
 class Services:
@@ -66,7 +54,6 @@ class Services:
         started_s: float,
         on_leave: Callable[[], None],
         on_reload: Callable[[], Awaitable[None]],
-        on_restored: Callable[[], Awaitable[None]],
     ) -> None:
         self.config = config
         self.node_id = node_id
@@ -83,7 +70,6 @@ class Services:
         self._log_hub = log_hub
         self._on_leave = on_leave
         self._on_reload = on_reload
-        self._on_restored = on_restored
 
     # Servers.
 
@@ -92,38 +78,6 @@ class Services:
         """Where the leader's RPC listens."""
         host = self.config.rpc_advertise
         return f"{host.host}:{host.port}"
-
-    def servers(self) -> list[Server]:
-        """The servers that the log is kept on."""
-        return [
-            Server(
-                id=self.node_id,
-                node=self.config.node_name,
-                address=self.leader_address,
-                leader=True,
-                voter=True,
-                version=COMPATIBLE,
-            )
-        ]
-
-    @property
-    def configuration_index(self) -> int:
-        """The log index of the servers' configuration."""
-        return 1
-
-    @property
-    def term(self) -> int:
-        """The log's present term."""
-        return self._driver.term
-
-    @property
-    def last_index(self) -> int:
-        """The log's last index."""
-        return self._driver.last_index
-
-    def server_meta(self) -> dict[str, str]:
-        """The metadata of the servers' own service."""
-        return {"version": COMPATIBLE, "raft_version": "3"}
 
     # This node.
 
@@ -306,22 +260,6 @@ class Services:
     def follow_log(self, level: str, *, as_json: bool) -> AsyncIterator[bytes]:
         """Log lines from now on."""
         return self._log_hub.follow(level, as_json=as_json)
-
-    # Snapshots.
-
-    async def save_snapshot(self) -> tuple[bytes, int]:
-        """The whole state as an archive, and its index."""
-        archive, meta = await self._driver.save_archive()
-        with archive:
-            return archive.read(), meta.index
-
-    async def restore_snapshot(self, archive: bytes) -> None:
-        """Replace the whole state. Raises Invalid for a bad archive, which changes nothing."""
-        try:
-            await self._driver.restore_archive(archive)
-        except BadArchive as error:
-            raise Invalid(f"Error restoring snapshot: {error}") from None
-        await self._on_restored()
 
 
 def _cpu_count() -> int:

@@ -9,6 +9,7 @@ from catalog.store import Store
 
 if TYPE_CHECKING:
     from agent.connect.authority import Authority
+    from agent.rpc.endpoints.server_state import ServerState
 
 
 class Random(Protocol):
@@ -61,5 +62,7 @@ class ServerContext:
         self.new_uuid = new_uuid
         self.now_s = now_s
         self.session_ttl_min_ns = session_ttl_min_ns
+        # What this server knows of itself and the others; set once the agent around it is made.
+        self.state: ServerState
         # Who signs the mesh's certificates; None where Connect is off.
         self.authority = authority

@@ -13,14 +13,6 @@ def services(house: House) -> Services:
     return house.agent.services
 
 
-async def test_this_server_is_the_only_one_and_leads(services):
-    (server,) = services.servers()
-
-    assert (server.node, server.leader, server.voter) == ("node-a", True, True)
-    assert server.address == services.leader_address == "127.0.0.1:8300"
-    assert (services.last_index > 0, services.term > 0) == (True, True)
-
-
 async def test_members_are_named_by_datacenter_between_datacenters(services):
     (near,), (far,) = services.members(wide=False), services.members(wide=True)
 
@@ -66,25 +58,6 @@ async def test_an_event_that_concerns_this_agent_is_received_in_order(services):
 async def test_a_bad_event_is_refused(services):
     with pytest.raises(Invalid):
         services.fire_event(UserEvent(id="", name="e", node_filter="("))
-
-
-async def test_a_saved_state_can_be_restored(house: House, services):
-    await house.ask("PUT", "/v1/kv/k", b"old")
-    archive, index = await services.save_snapshot()
-    await house.ask("PUT", "/v1/kv/k", b"new")
-
-    await services.restore_snapshot(archive)
-
-    assert index > 0
-    assert (await house.ask("GET", "/v1/kv/k?raw")).body == b"old"
-
-
-async def test_a_bad_archive_is_refused_and_changes_nothing(house: House, services):
-    await house.ask("PUT", "/v1/kv/k", b"v")
-    with pytest.raises(Invalid, match="Error restoring snapshot"):
-        await services.restore_snapshot(b"no archive")
-
-    assert (await house.ask("GET", "/v1/kv/k?raw")).body == b"v"
 
 
 async def test_metrics_are_told_in_both_forms(services):

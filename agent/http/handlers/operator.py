@@ -1,41 +1,49 @@
-"""/v1/operator, as far as one server has it. Source: Consul API, operator."""
+"""/v1/operator. Source: Consul API, operator."""
 
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from agent.http.call import Answer, Call, HttpError
 from agent.http.decode import DecodeFault, decode_value, parse_json
 from agent.http.params import boolean, cas_index, read_options, write_options
 from agent.rpc.endpoints.operator import AutopilotGet, AutopilotSet
+from agent.rpc.endpoints.server_state import (
+    AutopilotHealthGet,
+    AutopilotStateGet,
+    KeyringChange,
+    KeyringVerb,
+    RaftConfigurationGet,
+    RaftRemovePeer,
+    TransferLeadership,
+)
+from agent.rpc.request import Consistency
 from catalog.rows.system import AutopilotConfiguration
 from catalog.schema import Row
 
-RELAY_FACTOR_MAX = 5  # as Consul
-_KEYRING_OFF = (
-    "3 errors occurred:\n\t* Error listing gossip keys: Keyring is empty (encryption not enabled)"
-    "\n\n"
-)
+RELAY_FACTOR_MAX: Final = 5  # as Consul
+_VERBS: Final = {
+    "GET": KeyringVerb.LIST,
+    "POST": KeyringVerb.INSTALL,
+    "PUT": KeyringVerb.USE,
+    "DELETE": KeyringVerb.REMOVE,
+}
 
 
 class _Key(Row, frozen=True, kw_only=True):
     key: str = ""
 
 
+def _options(call: Call) -> dict[str, Any]:
+    """The fields of a read that never blocks."""
+    options = write_options(call)
+    if call.query.has("stale"):
+        options["consistency"] = Consistency.STALE
+    return options
+
+
 async def raft_configuration(call: Call) -> Answer:
     """The servers that the log is kept on."""
-    services = call.front.services
-    servers = [
-        {
-            "ID": server.id,
-            "Node": server.node,
-            "Address": server.address,
-            "Leader": server.leader,
-            "ProtocolVersion": "3",
-            "Voter": server.voter,
-        }
-        for server in services.servers()
-    ]
-    return Answer(json={"Servers": servers, "Index": services.configuration_index})
+    reply = await call.front.router.call(RaftConfigurationGet(**_options(call)))
+    return Answer(json=reply.value)
 
 
 async def remove_peer(call: Call) -> Answer:
@@ -43,17 +51,16 @@ async def remove_peer(call: Call) -> Answer:
     server_id, address = call.query.get("id"), call.query.get("address")
     if (server_id is None) == (address is None):
         raise HttpError(400, "Must specify either ?id with the server's ID or ?address with it")
-    for server in call.front.services.servers():
-        if server_id == server.id or address == server.address:
-            raise HttpError(500, "the only voter cannot be removed")
-    name, value = ("id", server_id) if server_id is not None else ("address", address)
-    raise HttpError(500, f'{name} "{value}" was not found in the Raft configuration')
+    request = RaftRemovePeer(id=server_id or "", address=address or "", **write_options(call))
+    await call.front.router.call(request)
+    return Answer()
 
 
 async def transfer_leader(call: Call) -> Answer:
     """Hand leadership to another server."""
-    del call
-    raise HttpError(500, "cannot find peer to transfer leadership to: this is the only server")
+    request = TransferLeadership(id=call.query.text("id"), **write_options(call))
+    await call.front.router.call(request)
+    return Answer(json={"Success": True})
 
 
 async def autopilot_configuration(call: Call) -> Answer:
@@ -79,88 +86,49 @@ async def set_autopilot_configuration(call: Call) -> Answer:
 
 async def autopilot_health(call: Call) -> Answer:
     """How the servers fare; 429 when one of them is not healthy."""
-    services = call.front.services
-    servers = [
-        {
-            "ID": server.id,
-            "Name": server.node,
-            "Address": server.address,
-            "SerfStatus": "alive",
-            "Version": server.version,
-            "Leader": server.leader,
-            "LastContact": "0s",
-            "LastTerm": services.term,
-            "LastIndex": services.last_index,
-            "Healthy": True,
-            "Voter": server.voter,
-            "StableSince": _time(services.started_s),
-        }
-        for server in services.servers()
-    ]
-    return Answer(json={"Healthy": True, "FailureTolerance": 0, "Servers": servers})
+    reply = await call.front.router.call(AutopilotHealthGet(**_options(call)))
+    return Answer(status=200 if reply.value.healthy else 429, json=reply.value)
 
 
 async def autopilot_state(call: Call) -> Answer:
     """The servers by id, with their role."""
-    services = call.front.services
-    servers: dict[str, Any] = {}
-    for server in services.servers():
-        servers[server.id] = {
-            "ID": server.id,
-            "Name": server.node,
-            "Address": server.address,
-            "NodeStatus": "alive",
-            "Version": server.version,
-            "LastContact": "0s",
-            "LastTerm": services.term,
-            "LastIndex": services.last_index,
-            "Healthy": True,
-            "StableSince": _time(services.started_s),
-            "ReadReplica": False,
-            "Status": "leader" if server.leader else "voter",
-            "Meta": services.server_meta(),
-            "NodeType": "voter",
-        }
-    voters = [server.id for server in services.servers() if server.voter]
-    return Answer(
-        json={
-            "Healthy": True,
-            "FailureTolerance": 0,
-            "OptimisticFailureTolerance": 0,
-            "Servers": servers,
-            "Leader": next((s.id for s in services.servers() if s.leader), ""),
-            "Voters": voters,
-        }
-    )
-
-
-def _time(unix_s: float) -> str:
-    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    reply = await call.front.router.call(AutopilotStateGet(**_options(call)))
+    return Answer(json=reply.value)
 
 
 async def keyring(call: Call) -> Answer:
-    """The gossip keys; encryption is off."""
+    """The gossip keys, or a change of them."""
+    key = ""
     if call.method != "GET":
         try:
-            decode_value(parse_json(call.body), _Key)
+            key = decode_value(parse_json(call.body), _Key).key
         except DecodeFault as fault:
             text = f"Bad request: Request decode failed: {fault}"
             raise HttpError(400, text) from None
-    _relay_factor(call)
-    local_only = call.query.get("local-only")
-    if local_only is not None and boolean(local_only) is None:
+    relay_factor = _relay_factor(call)
+    local_text = call.query.get("local-only")
+    local_only = False if local_text is None else boolean(local_text)
+    if local_only is None:
         raise HttpError(
             400,
             "Bad request: Error parsing local-only: strconv.ParseBool: "
-            f'parsing "{local_only}": invalid syntax',
+            f'parsing "{local_text}": invalid syntax',
         )
-    raise HttpError(500, _KEYRING_OFF)
+    request = KeyringChange(
+        verb=_VERBS[call.method],
+        key=key,
+        relay_factor=relay_factor,
+        local_only=local_only,
+        **write_options(call),
+    )
+    reply = await call.front.router.call(request)
+    return Answer(json=reply.value) if call.method == "GET" else Answer()
 
 
-def _relay_factor(call: Call) -> None:
+def _relay_factor(call: Call) -> int:
     text = call.query.get("relay-factor")
     if text is None:
-        return
+        return 0
     if not text.lstrip("-").isdigit():
         raise HttpError(
             400,
@@ -171,3 +139,4 @@ def _relay_factor(call: Call) -> None:
         raise HttpError(
             400, "Bad request: Invalid relay-factor: Relay factor must be in range: [0, 5]"
         )
+    return int(text)

@@ -1,23 +1,26 @@
 """/v1/snapshot. Source: Consul API, snapshots."""
 
 from agent.http.call import Answer, Call
+from agent.http.params import write_options
+from agent.rpc.endpoints.server_state import SnapshotRestore, SnapshotSave
 
 
 async def save(call: Call) -> Answer:
     """The whole state as an archive."""
-    archive, index = await call.front.services.save_snapshot()
+    request = SnapshotSave(stale=call.query.has("stale"), **write_options(call))
+    reply = await call.front.router.call(request)
     return Answer(
-        body=archive,
+        body=reply.value.archive,
         content_type="application/x-gzip",
         headers={
-            "X-Consul-Index": str(index),
-            "X-Consul-KnownLeader": "true",
-            "X-Consul-LastContact": "0",
+            "X-Consul-Index": str(reply.value.index),
+            "X-Consul-KnownLeader": "true" if reply.known_leader else "false",
+            "X-Consul-LastContact": str(reply.last_contact_ms),
         },
     )
 
 
 async def restore(call: Call) -> Answer:
     """Replace the whole state by an archive's."""
-    await call.front.services.restore_snapshot(call.body)
+    await call.front.router.call(SnapshotRestore(archive=call.body, **write_options(call)))
     return Answer()

@@ -2,21 +2,18 @@
 
 from agent.http.call import Answer, Call
 from agent.http.params import write_options
-from agent.rpc.request import NoPathToDatacenter
-
-
-def _here(call: Call) -> None:
-    if write_options(call).get("datacenter", call.datacenter).lower() != call.datacenter:
-        raise NoPathToDatacenter
+from agent.rpc.endpoints.server_state import StatusLeader, StatusPeers
+from agent.rpc.request import Consistency
 
 
 async def leader(call: Call) -> Answer:
     """The leader's RPC address; empty while there is none."""
-    _here(call)
-    return Answer(json=call.front.services.leader_address)
+    # Any server may answer: who asks wants to know just when there is no leader.
+    request = StatusLeader(consistency=Consistency.STALE, **write_options(call))
+    return Answer(json=(await call.front.router.call(request)).value)
 
 
 async def peers(call: Call) -> Answer:
     """The servers' RPC addresses."""
-    _here(call)
-    return Answer(json=[server.address for server in call.front.services.servers()])
+    request = StatusPeers(consistency=Consistency.STALE, **write_options(call))
+    return Answer(json=(await call.front.router.call(request)).value)
