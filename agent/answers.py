@@ -7,6 +7,7 @@ logged with its traceback and the client learns no more than that.
 from typing import Final, NamedTuple
 
 from agent.http.call import HttpError
+from agent.rpc.remote_router import RateExceeded
 from agent.rpc.request import RpcError
 from catalog.errors import BadRequest, CatalogError, NotFound, PermissionDenied, TooLarge
 from catalog.filters import FilterError
@@ -42,6 +43,8 @@ def told(error: Exception) -> Told | None:
         return Told(error.status, error.text)
     if isinstance(error, FilterError):
         return Told(500, f"Failed to create boolean expression evaluator: {error}")
+    if isinstance(error, RateExceeded):
+        return Told(429, "")  # Consul gives no text
     for base in type(error).__mro__:
         if base in _STATUS:
             return Told(_STATUS[base], str(error))

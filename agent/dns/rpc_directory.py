@@ -18,6 +18,7 @@ from agent.rpc import request as rpc
 from agent.rpc.endpoints.catalog import NodeByAddress, NodeServices
 from agent.rpc.endpoints.health import HealthServiceNodes, Lookup
 from agent.rpc.endpoints.query import QueryExecute
+from agent.rpc.remote_router import RemoteRouter
 from agent.rpc.request import Consistency, ReadRequest
 from agent.rpc.router import Router
 from catalog.errors import CatalogError, NotFound
@@ -30,14 +31,14 @@ _STALE: Final = Consistency.STALE
 class RpcDirectory:
     """Implements agent.dns.directory.Directory over the router."""
 
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: Router | RemoteRouter) -> None:
         self._router = router
 
     async def service_nodes(
         self, name: str, tags: tuple[str, ...], kind: ServiceKind, datacenter: str
     ) -> Found[tuple[CheckServiceNode, ...]]:
         """Instances that carry every tag."""
-        value, on_change = self._read(
+        value, on_change = await self._read(
             HealthServiceNodes(
                 service=name,
                 lookup=Lookup(kind),
@@ -50,14 +51,14 @@ class RpcDirectory:
 
     async def node(self, name: str, datacenter: str) -> Found[Node | None]:
         """The node of that name."""
-        value, on_change = self._read(
+        value, on_change = await self._read(
             NodeServices(node=name, datacenter=datacenter, consistency=_STALE)
         )
         return Found(None if value is None else value.node, on_change)
 
     async def by_address(self, address: str) -> Found[AddressOwner | None]:
         """Who has an address."""
-        value, on_change = self._read(NodeByAddress(address=address, consistency=_STALE))
+        value, on_change = await self._read(NodeByAddress(address=address, consistency=_STALE))
         datacenter = self._router.context.datacenter
         if value.node is not None:
             return Found(AddressOwner("node", value.node.node, datacenter), on_change)
@@ -70,7 +71,7 @@ class RpcDirectory:
     ) -> Found[QueryAnswer | None]:
         """Run a prepared query; its order is random or by distance, so it is not kept."""
         try:
-            value, _ = self._read(
+            value, _ = await self._read(
                 QueryExecute(
                     name_or_id=name_or_id,
                     source_address=source_address,
@@ -95,9 +96,13 @@ class RpcDirectory:
         """The servers' own service."""
         return await self.service_nodes("consul", (), "service", datacenter)
 
-    def _read(self, request: ReadRequest) -> tuple[Any, Subscribe]:
+    async def _read(self, request: ReadRequest) -> tuple[Any, Subscribe | None]:
+        """A read's value and how to hear of its changes; None where it cannot be heard of."""
+        router = self._router
         try:
-            reply, read = self._router.read_now(request)
+            if isinstance(router, RemoteRouter):
+                return (await router.call(request)).value, None
+            reply, read = router.read_now(request)
         except rpc.NoPathToDatacenter:
             raise UnknownDatacenter from None
         except rpc.NoLeader:
@@ -106,7 +111,7 @@ class RpcDirectory:
             raise
         except (rpc.RpcError, CatalogError) as error:
             raise DirectoryError(str(error)) from None
-        return reply.value, _subscriber(self._router, read.watched, self._router.changes)
+        return reply.value, _subscriber(router, read.watched, router.changes)
 
 
 def _subscriber(router: Router, watched: list[Hashable], changes: int) -> Subscribe:

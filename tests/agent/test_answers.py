@@ -4,6 +4,7 @@ import pytest
 
 from agent.answers import told
 from agent.http.call import HttpError
+from agent.rpc.remote_router import RateExceeded
 from agent.rpc.request import NoLeader, NoPathToDatacenter
 from catalog.errors import (
     BadRequest,
@@ -23,6 +24,7 @@ from raft import errors as raft
     [
         (HttpError(418, "tea"), (418, "tea")),
         (BadRequest("bad"), (400, "bad")),
+        (RateExceeded(), (429, "")),
         (Invalid("wrong"), (500, "wrong")),
         (NotFound("none"), (404, "none")),
         (Conflict("stale"), (500, "stale")),

@@ -11,6 +11,7 @@ from catalog.rows.node import Node
 from catalog.rows.query import PreparedQuery, QueryDNS, QueryService
 from catalog.rows.service import KIND_CONNECT_PROXY, ConnectProxy, NodeService
 from tests.agent.harness import House
+from tests.agent.rpc.cluster import open_cluster
 
 
 @pytest.fixture
@@ -125,3 +126,31 @@ async def test_a_cancelled_wait_is_not_told(house: House, names):
 
     await house.agent.router.call(CatalogDeregister(node="n1", service_id="web-1"))
     assert changed == []
+
+
+async def test_a_client_agent_asks_a_server_and_keeps_nothing():
+    async with open_cluster() as cluster:
+        service = NodeService(id="web-1", service="web", port=80)
+        await cluster.remote.call(
+            CatalogRegister(node=Node(node="n1", address="10.0.0.1"), service=service)
+        )
+        names = RpcDirectory(cluster.remote)
+
+        found = await names.service_nodes("web", (), "service", "")
+        owner = await names.by_address("10.0.0.1")
+        missing = await names.query("none", "", "10.0.0.2", 0)
+
+        assert [row.service.id for row in found.value] == ["web-1"]
+        assert owner.value == directory.AddressOwner("node", "n1", "dc1")
+        assert missing.value is None
+        assert found.on_change is owner.on_change is missing.on_change is None
+        with pytest.raises(directory.UnknownDatacenter):
+            await names.node("n1", "dc9")
+
+
+async def test_without_a_server_a_client_agents_names_are_an_error():
+    async with open_cluster() as cluster:
+        cluster.known.set()
+
+        with pytest.raises(directory.DirectoryError, match="No known Consul servers"):
+            await RpcDirectory(cluster.remote).node("n1", "")
