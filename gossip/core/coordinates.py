@@ -22,6 +22,7 @@ LATENCY_SAMPLES: Final = 3  # median filter per peer
 GRAVITY_RHO: Final = 150.0
 ZERO: Final = 1e-6
 ROUND_TRIP_S_MAX: Final = 10.0  # slower is no network but a stopped process
+PART_S_MAX: Final = 1e9  # finite, but squares of larger parts are not
 PEERS_MAX: Final = NODES_MAX  # peers are members; forgotten when they are reaped
 
 ORIGIN: Final = Coordinate((0.0,) * DIMENSIONS, ERROR_MAX, 0.0, HEIGHT_MIN)
@@ -120,9 +121,9 @@ class Vivaldi:
 
 
 def is_valid(coordinate: Coordinate) -> bool:
-    """Whether every part is finite and the dimensions are ours."""
+    """Whether every part is a number that can be reckoned with and the dimensions are ours."""
     parts = (*coordinate.vec, coordinate.error, coordinate.adjustment, coordinate.height)
-    return len(coordinate.vec) == DIMENSIONS and all(map(math.isfinite, parts))
+    return len(coordinate.vec) == DIMENSIONS and all(abs(part) <= PART_S_MAX for part in parts)
 
 
 def raw_distance_s(a: Coordinate, b: Coordinate) -> float:

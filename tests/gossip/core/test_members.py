@@ -58,9 +58,10 @@ def test_alive_without_usable_versions_is_dropped(versions):
     """One such node would make every later push/pull fail its version check."""
     one = Solo()
 
-    assert "alive without protocol versions" in only(
-        one.hear(alive("b", 2, versions=versions)), Warn
-    )[0].what
+    assert (
+        "alive without protocol versions"
+        in only(one.hear(alive("b", 2, versions=versions)), Warn)[0].what
+    )
     assert ("", 0) == one.state("b")
 
 

@@ -11,9 +11,9 @@ from gossip.core.suspicion import (
 from tests.gossip.core.solo import vector
 
 INTERVALS_S = {4: 1.0, 6: 5.0, 3: 1.0}
-@pytest.mark.parametrize(
-    ("mult", "count", "seconds"), vector("table_suspicion_min_seconds")
-)
+
+
+@pytest.mark.parametrize(("mult", "count", "seconds"), vector("table_suspicion_min_seconds"))
 def test_minimum_grows_with_the_logarithm_of_the_pool_cut_to_three_decimals(mult, count, seconds):
     assert seconds == pytest.approx(suspicion_min_s(mult, count, INTERVALS_S[mult]), abs=1e-9)
 

@@ -16,10 +16,9 @@ from gossip.core.config import Config, lan
 from gossip.core.effects import (
     AnswerStream,
     Effect,
-    EventReceived,
-    MembersChanged,
     OpenStream,
     SendPacket,
+    Warn,
 )
 from gossip.core.inputs import (
     Event,
@@ -34,6 +33,7 @@ from gossip.core.inputs import (
 from gossip.core.node import GossipNode
 from gossip.core.policy import OpenPolicy
 from gossip.core.sizes import message_bytes
+from gossip.core.snapshot import Replay
 from gossip.core.types import Address
 from gossip.wire.payloads import WirePayloads
 from tests.sim.gossip.network import Conditions, Network
@@ -116,11 +116,14 @@ class World:
         self._count += 1
         heapq.heappush(self._heap, (at_s, self._count, action))
 
-    def start(self, index: int, join: tuple[int, ...] = ()) -> None:
+    def start(
+        self, index: int, join: tuple[int, ...] = (), *, history: Replay | None = None
+    ) -> None:
         """Start a process (again), joining others."""
         node = self.nodes[index]
         node.life += 1
         node.is_paused, node.inbox, node.has_left = False, [], False
+        node.wake_at_s = float("inf")
         config = self._make_config(node.name, node.address, **self._config_changes)
         node.core = GossipNode(
             config,
@@ -128,6 +131,7 @@ class World:
             node.local_s(self.now_s),
             payloads=WirePayloads(),
             policy=OpenPolicy(),
+            history=history,
         )
         self.step(node, Start())
         if join:
@@ -197,10 +201,10 @@ class World:
                 case AnswerStream(stream=stream):
                     if answer := self._streams.pop(stream, None):
                         answer(effect)
-                case MembersChanged() | EventReceived():
-                    node.noticed.append(Noticed(node.life, self.now_s, effect))
-                case _:
+                case Warn():
                     pass
+                case _:
+                    node.noticed.append(Noticed(node.life, self.now_s, effect))
         self._arm(node)
 
     def _arm(self, node: SimNode) -> None:
