@@ -15,6 +15,7 @@ from agent.dns.directory import (
     UnknownDatacenter,
 )
 from agent.rpc import request as rpc
+from agent.rpc.any_router import AnyRouter
 from agent.rpc.endpoints.catalog import NodeByAddress, NodeServices
 from agent.rpc.endpoints.health import HealthServiceNodes, Lookup
 from agent.rpc.endpoints.query import QueryExecute
@@ -31,7 +32,7 @@ _STALE: Final = Consistency.STALE
 class RpcDirectory:
     """Implements agent.dns.directory.Directory over the router."""
 
-    def __init__(self, router: Router | RemoteRouter) -> None:
+    def __init__(self, router: AnyRouter) -> None:
         self._router = router
 
     async def service_nodes(

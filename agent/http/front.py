@@ -17,9 +17,9 @@ from agent.http.encode import Rendered, render
 from agent.http.route import Finder, Found, Local, Read, Route, Write
 from agent.http.settings import HttpSettings
 from agent.local.agent import LocalAgent
+from agent.rpc.any_router import AnyRouter
 from agent.rpc.cache import SeenReads
 from agent.rpc.request import Consistency, ReadRequest, Reply
-from agent.rpc.router import Router
 
 _log = structlog.get_logger("agent.http")
 
@@ -35,7 +35,7 @@ class Front:
     def __init__(
         self,
         *,
-        router: Router,
+        router: AnyRouter,
         routes: tuple[Route, ...],
         settings: HttpSettings,
         services: Any,

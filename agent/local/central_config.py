@@ -12,10 +12,10 @@ import asyncio
 from typing import NamedTuple
 
 from agent.local.state import LocalService, LocalState
+from agent.rpc.any_router import AnyRouter
 from agent.rpc.endpoints.service_config import ServiceConfigGet
 from agent.rpc.follow import follow
 from agent.rpc.request import Reply
-from agent.rpc.router import Router
 from agent.tasks import Tasks
 from catalog.queries.service_config import Subject, subject_of
 
@@ -31,7 +31,7 @@ class _Followed(NamedTuple):
 class CentralConfig:
     """One follower for each service that central configuration governs."""
 
-    def __init__(self, state: LocalState, router: Router, tasks: Tasks) -> None:
+    def __init__(self, state: LocalState, router: AnyRouter, tasks: Tasks) -> None:
         self._state = state
         self._router = router
         self._tasks = tasks

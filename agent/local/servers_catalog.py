@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 from agent.local.state import LocalState
 from agent.local.sync import Registration
+from agent.rpc.any_router import AnyRouter
 from agent.rpc.endpoints.catalog import CatalogDeregister, CatalogRegister, NodeServices
 from agent.rpc.endpoints.health import NodeChecks
-from agent.rpc.router import Router
 from catalog.rows.check import HealthCheck
 from catalog.rows.node import Node
 from catalog.rows.service import NodeService
@@ -15,7 +15,7 @@ from catalog.rows.service import NodeService
 class ServersCatalog:
     """Implements the sync's Catalog over the router."""
 
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: AnyRouter) -> None:
         self._router = router
 
     async def register(self, registration: Registration) -> None:
@@ -51,7 +51,7 @@ class ServersCatalog:
 class AliasLookup:
     """Implements the alias checks' Lookup over local state and the router."""
 
-    def __init__(self, state: LocalState, router: Router) -> None:
+    def __init__(self, state: LocalState, router: AnyRouter) -> None:
         self._state = state
         self._router = router
 
