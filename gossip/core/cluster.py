@@ -9,7 +9,7 @@ from gossip.core.conflict import NameConflicts
 from gossip.core.effects import Change
 from gossip.core.events import UserEvents
 from gossip.core.intents import Intents
-from gossip.core.lamport import Clocks
+from gossip.core.lamport import Clocks, following
 from gossip.core.queries import Queries
 from gossip.core.roster import Roster, RosterEntry
 from gossip.core.snapshot import Recorder
@@ -138,7 +138,7 @@ class Cluster:
         for name in state.left_members:
             time = state.status_times.get(name, LamportTime(0))
             if not self._knows_it_left(name, time):
-                self._intents.leave(LeaveIntent(LamportTime(time + 1), name))
+                self._intents.leave(LeaveIntent(following(time), name))
         for name, time in state.status_times.items():
             if name not in left:
                 self._intents.join(JoinIntent(time, name))

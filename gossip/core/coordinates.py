@@ -13,7 +13,7 @@ from gossip.core.table import NODES_MAX
 from gossip.core.types import Coordinate, Rng
 
 DIMENSIONS: Final = 8
-ERROR_MAX: Final = 1.5
+ERROR_MAX: Final = 1.5  # a coordinate that knows nothing
 ERROR_GAIN: Final = 0.25  # c_e: how fast the error estimate follows
 FORCE_GAIN: Final = 0.25  # c_c: how far one sample moves us
 ADJUSTMENT_WINDOW: Final = 20  # samples

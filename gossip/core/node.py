@@ -37,7 +37,7 @@ from gossip.core.inputs import (
 )
 from gossip.core.intents import Intents
 from gossip.core.keyring import Keyring
-from gossip.core.lamport import Clocks
+from gossip.core.lamport import Clocks, following
 from gossip.core.leave import Leaver, Phase
 from gossip.core.members import Members
 from gossip.core.piggyback import Piggyback
@@ -54,7 +54,7 @@ from gossip.core.surroundings import Surroundings
 from gossip.core.swim import Swim
 from gossip.core.table import NodeTable
 from gossip.core.tags import OwnTags
-from gossip.core.types import Address, LamportTime, Member, Payloads, Rng, normalized_ip
+from gossip.core.types import Address, Member, Payloads, Rng, normalized_ip
 
 HAS_LEFT_ERROR = "this node is leaving or has left"
 
@@ -256,8 +256,8 @@ class GossipNode:
         clocks.member.witness(history.time)
         clocks.event.witness(history.event_time)
         clocks.query.witness(history.query_time)
-        self._events.time_min = LamportTime(history.event_time + 1)
-        self._queries.time_min = LamportTime(history.query_time + 1)
+        self._events.time_min = following(history.event_time)
+        self._queries.time_min = following(history.query_time)
 
     def _erase(self, entry: RosterEntry) -> None:
         self._roster.erase(entry)

@@ -11,6 +11,8 @@ from gossip.core.types import (
     Ack,
     Address,
     Alive,
+    ClusterMessage,
+    ClusterState,
     Dead,
     Filter,
     IndirectPing,
@@ -74,7 +76,7 @@ def message_bytes(message: PacketMessage) -> int:
             assert_never(message)
 
 
-def cluster_bytes(message: object) -> int:
+def cluster_bytes(message: ClusterMessage) -> int:
     """Bytes of a cluster message that fits a packet, its own type byte included."""
     match message:
         case LeaveIntent(time=time, node=node):
@@ -94,8 +96,10 @@ def cluster_bytes(message: object) -> int:
             zone = _keys("IP", "Port", "Zone") + 1
             head = _keys("DestAddr", "DestName") + zone + _address(target) + _text(node)
             return TYPE_BYTES + head + _response_bytes(inner)
+        case ClusterState():
+            raise AssertionError("a push/pull's state does not travel in packets")
         case _:
-            raise AssertionError(f"{type(message).__name__} does not travel in packets")
+            assert_never(message)
 
 
 def integer_bytes(value: int) -> int:

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossip.core.lamport import Clocks, LamportClock
+from gossip.core.lamport import TIME_MAX, Clocks, LamportClock
 
 
 def test_clock_starts_at_one():
@@ -38,6 +38,15 @@ def test_clock_never_goes_back(times):
         clock.witness(time)
         assert clock.time >= before
         assert clock.time > time
+
+
+def test_clock_stops_where_the_wire_does():
+    """A forged time must not make this node say what nobody can encode."""
+    clock = LamportClock()
+    clock.witness(TIME_MAX)
+    clock.increment()
+
+    assert TIME_MAX == clock.time
 
 
 def test_three_clocks_are_independent():

@@ -205,7 +205,7 @@ def test_tcp_ping_is_answered_without_a_coordinate():
     assert [AnswerStream(4, None)] == one.step(StreamRequested(4, Ping(9, "x")))
 
 
-def helper(nack: bool) -> tuple[Solo, Ping]:
+def asked_to_probe(nack: bool) -> tuple[Solo, Ping]:
     one = Solo(**QUIET, probe_interval_s=1e6)
     one.drain()
     request = IndirectPing(77, address(5), "e", nack, address(9), "z")
@@ -214,28 +214,28 @@ def helper(nack: bool) -> tuple[Solo, Ping]:
     return one, ping
 
 
-def test_helper_passes_the_ack_on_with_the_number_of_the_requester():
-    one, ping = helper(nack=True)
+def test_asked_peer_passes_the_ack_on_with_the_number_of_the_requester():
+    one, ping = asked_to_probe(nack=True)
     one.advance(0.3)
 
     assert [(address(9), Ack(77))] == sent(one.hear(Ack(ping.sequence, HERE)), Ack)
     assert [] == sent(one.advance(1), Nack)
 
 
-def test_helper_says_when_the_target_is_silent_for_it_too():
-    one, _ = helper(nack=True)
+def test_asked_peer_says_when_the_target_is_silent_for_it_too():
+    one, _ = asked_to_probe(nack=True)
     assert [] == sent(one.advance(0.499), Nack)
 
     assert [(address(9), Nack(77))] == sent(one.advance(0.002), Nack)
 
 
-def test_helper_is_silent_when_no_nack_is_wanted():
-    one, _ = helper(nack=False)
+def test_asked_peer_is_silent_when_no_nack_is_wanted():
+    one, _ = asked_to_probe(nack=False)
 
     assert [] == sent(one.advance(1), Nack)
 
 
-def test_helper_takes_a_bounded_number_of_requests(monkeypatch):
+def test_peer_takes_a_bounded_number_of_requests(monkeypatch):
     monkeypatch.setattr("gossip.core.probe.RELAYS_MAX", 2)
     one = Solo(**QUIET)
     effects = one.hear(*[IndirectPing(n, address(5), "e", True) for n in range(3)])

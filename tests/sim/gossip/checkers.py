@@ -3,7 +3,7 @@
 from collections import Counter
 
 from gossip.core.effects import Change, EventReceived, MembersChanged
-from gossip.core.types import Status
+from gossip.core.types import State, Status
 from tests.sim.gossip.world import SimNode, World
 
 
@@ -36,6 +36,18 @@ def _true_statuses(node: SimNode) -> set[Status]:
     if node.is_up:
         return {Status.ALIVE}
     return {Status.FAILED, Status.NONE}
+
+
+def suspicions(world: World) -> list[str]:
+    """Where a live node is under suspicion: agreement may yet end."""
+    live = {node.name for node in world.live}
+    return [
+        f"{observer.name} suspects {node.name}"
+        for observer in world.live
+        if observer.core is not None
+        for node in observer.core.nodes
+        if node.state is State.SUSPECT and node.name in live
+    ]
 
 
 class IncarnationChecker:

@@ -9,19 +9,21 @@ from typing import Final
 
 import msgspec
 
-from gossip.core.inputs import Leave, SendEvent
+from gossip.core.inputs import Join, JoinTarget, Leave, SendEvent
 from tests.sim.gossip.checkers import (
     IncarnationChecker,
     disagreements,
     events_seen,
     repeated_events,
+    suspicions,
 )
 from tests.sim.gossip.network import Conditions
 from tests.sim.gossip.world import World
 
 NODES_MIN: Final = 10
 NODES_MAX: Final = 30
-JOIN_S_MAX: Final = 40.0  # at worst the first push/pull after a lost join
+RETRY_S: Final = 35.0  # three targets had their time
+JOIN_S_MAX: Final = 80.0  # a lost join, its retry, and a push/pull
 TROUBLE_S: Final = 40.0
 RESTART_S_MAX: Final = 20.0
 CUT_S_MAX: Final = 60.0  # longer than a dead node stays in the table
@@ -101,7 +103,7 @@ class _Run:
 
     def wait(self, complaint: str, limit_s: float) -> None:
         end_s = self.world.now_s + limit_s
-        while wrong := disagreements(self.world):
+        while wrong := disagreements(self.world) or suspicions(self.world):
             if self.world.now_s >= end_s:
                 self.report.wrong.append(f"{complaint}: {wrong[:5]}")
                 return
@@ -154,6 +156,15 @@ class _Run:
         if not self.world.nodes[index].is_up:
             self.tell(f"start {index}")
             self.world.start(index, others)
+            self.world.at(self.world.now_s + RETRY_S, lambda: self.join_again(index))
+
+    def join_again(self, index: int) -> None:
+        """What an operator does when every stream of a join was lost."""
+        node = self.world.nodes[index]
+        if node.core is not None and not node.is_paused and len(node.core.members) == 1:
+            others = [other for other in self.world.live if other is not node]
+            targets = tuple(JoinTarget(other.address) for other in others[:3])
+            self.world.command(index, Join(1, targets))
 
     def pause(self, index: int) -> None:
         length_s = self.rng.uniform(0.5, 20)

@@ -191,7 +191,7 @@ def test_long_stall_is_a_failure_that_ends_without_a_restart():
     assert world.run_while(lambda: bool(disagreements(world)), 120, 1)
 
 
-def test_helpers_keep_a_member_alive_that_one_other_cannot_reach():
+def test_indirect_probes_keep_a_member_alive_that_one_other_cannot_reach():
     """SWIM §3.1: indirect probes."""
     world = pool(5)
     world.network.cut({0}, {1})
