@@ -41,7 +41,6 @@ LATER = re.compile(r"(?P<module>[a-z_]+)(\.[a-z_0-9]+)*(:[a-z_]+)?")
 # Source files without a test file of their own, each with what tests them instead.
 WITHOUT_MIRROR = {
     "agent/cli/rows/*.py": "declarations; the tests of agent/cli/commands print them",
-    "agent/http/handlers/*.py": "each answer is replayed by tests/compat/test_conformance.py",
     "agent/http/routes/*.py": "declarations; replayed, documented and fuzzed",
     "agent/rpc/endpoints/*.py": "each answer is replayed by tests/compat/test_conformance.py",
     "catalog/rows/*.py": "declarations; tests/catalog/test_shape.py and test_schema.py read them",

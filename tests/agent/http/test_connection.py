@@ -387,7 +387,6 @@ async def test_changed_settings_drop_kept_answers(house, raw):
 async def test_long_targets_are_not_kept(house, raw):
     await put(raw, "k" * 5000, b"v")
     assert (await raw.ask(request("GET", f"/v1/kv/{'k' * 5000}"))).status == 200
-
     assert house.shared.answers._kept == {}
 
 

@@ -5,9 +5,6 @@ import asyncio
 import msgspec
 import pytest
 
-from agent.http.front import Front
-from agent.http.listeners import HttpServer
-from agent.http.routes import ROUTES
 from agent.rpc.connection import ConnectionLost
 from agent.rpc.endpoints.catalog import CatalogRegister, ListNodes
 from agent.rpc.endpoints.kv import KvGet, KvList
@@ -18,7 +15,6 @@ from agent.rpc.peer_server import PeerServer
 from agent.rpc.pool import NoServers
 from agent.rpc.remote_router import CallLimits, NotLocal, RateExceeded
 from agent.rpc.request import Consistency, NoLeader, NoPathToDatacenter, RpcError
-from agent.settings import http_settings
 from catalog.commands import KvOperation, KvVerb
 from catalog.duration import MILLISECOND, SECOND
 from catalog.errors import BadRequest, CatalogError, Invalid, NotFound
@@ -26,11 +22,7 @@ from catalog.rows.node import Node
 from catalog.rows.session import Session
 from catalog.transactions import TxnRefused
 from tests.agent.harness import (
-    ANY_PORT,
-    Answered,
-    Raw,
     make_config,
-    request,
     until,
     within,
 )
@@ -387,58 +379,3 @@ async def test_a_lost_connection_is_counted_as_a_failure(pair: Cluster):
 
     await until(lambda: pair.counted["consul.client.rpc.failed"] == 1)
     read.cancel()
-
-
-# Under the HTTP door.
-
-
-@pytest.fixture
-async def ask(cluster: Cluster):
-    """Requests to an HTTP door that stands on the client agent's router."""
-    settings = http_settings(make_config())
-    front = Front(
-        router=cluster.remote,
-        routes=ROUTES,
-        settings=settings,
-        services=None,
-        record=lambda _method, _pattern, _seconds: None,
-    )
-    door = HttpServer(front, 5.0)
-    await door.listen([ANY_PORT])
-    port = door._servers[0].sockets[0].getsockname()[1]
-    raw = Raw(*await asyncio.open_connection("127.0.0.1", port))
-
-    async def asked(method: str, target: str, body: bytes = b"") -> Answered:
-        return await raw.ask(request(method, target, body))
-
-    yield asked
-    raw.close()
-    await door.close()
-
-
-async def test_the_fast_lane_hands_over_to_the_servers(ask):
-    assert (await ask("PUT", "/v1/kv/a", b"1")).json is True
-    read = await ask("GET", "/v1/kv/a?raw")
-    assert (read.body, read.headers["x-consul-index"]) == (b"1", "1")
-
-    assert (await ask("PUT", "/v1/kv/a", b"2")).json is True
-    assert (await ask("GET", "/v1/kv/a?raw")).body == b"2", "no answer is kept"
-
-
-async def test_http_clients_are_told_of_a_servers_refusal_as_of_consuls(ask):
-    query = await ask("GET", "/v1/query/x/execute")
-    assert (query.status, query.body) == (404, b"rpc error making call: Query not found")
-
-    elsewhere = await ask("GET", "/v1/catalog/nodes?dc=nope")
-    assert (elsewhere.status, elsewhere.body) == (
-        500,
-        b"rpc error making call: No path to datacenter",
-    )
-
-
-async def test_http_clients_are_told_that_no_server_is_known(ask, cluster: Cluster):
-    cluster.known.set()
-
-    answered = await ask("GET", "/v1/kv/a")
-
-    assert (answered.status, answered.body) == (500, b"No known Consul servers")

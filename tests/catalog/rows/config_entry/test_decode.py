@@ -126,7 +126,7 @@ def test_legacy_fields_of_intentions_are_read_only():
     entry = decode_entry({"Kind": "service-intentions", "Sources": [{"LegacyID": "abc"}]})
 
     assert isinstance(entry, ServiceIntentions)
-    assert entry.sources[0].legacy_id == ""  # type: ignore[index]
+    assert entry.sources[0].legacy_id == ""  # type: ignore[index] # the shape is what is tested
 
 
 JSON = st.recursive(
