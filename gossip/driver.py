@@ -87,11 +87,11 @@ class Gossip:
         the tags are too large.
         """
         assert self._engine is None, "a node starts once"
-        keys = await self._first_keys()
-        history = await self._read_snapshot()
         host = self._settings.bind_host or ip_text(self._config.address.ip)
-        port = self._endpoints.open(host, self._config.address.port)
         try:
+            keys = await self._first_keys()
+            history = await self._read_snapshot()
+            port = self._endpoints.open(host, self._config.address.port)
             self._engine = engine = self._assemble(keys, port, history)
             previous = [JoinTarget(place, name) for name, place in history.alive.items()]
             try:
@@ -115,8 +115,7 @@ class Gossip:
     async def shutdown(self) -> None:
         """Stop at once, without a word to the others. Idempotent."""
         if self._engine is not None:
-            self._engine.stop()
-            self._engine.requests.close(NOT_RUNNING)
+            self._engine.stop(NOT_RUNNING)
         ending = {task for task in self._tasks if task is not asyncio.current_task()}
         for task in ending:
             task.cancel()

@@ -36,6 +36,7 @@ class Endpoints:
         self._udp: socket.socket | None = None
         self._tcp: socket.socket | None = None
         self._is_ipv6 = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def open(self, host: str, port: int) -> int:
         """Bind both sockets to the IP address ``host``; returns the port.
@@ -71,7 +72,8 @@ class Endpoints:
                 if not is_open():
                     return
 
-        asyncio.get_running_loop().add_reader(udp.fileno(), readable)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(udp.fileno(), readable)
 
     def send(self, packet: bytes, to: Address) -> None:
         """Send one packet now. Raises OSError when the local socket refuses it."""
@@ -105,7 +107,8 @@ class Endpoints:
         udp, tcp = self._udp, self._tcp
         self._udp = self._tcp = None
         if udp is not None:
-            asyncio.get_running_loop().remove_reader(udp.fileno())
+            if self._loop is not None:
+                self._loop.remove_reader(udp.fileno())
             udp.close()
         if tcp is not None:
             tcp.close()

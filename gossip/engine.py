@@ -149,9 +149,10 @@ class Engine:
         finally:
             del self._answers[stream]
 
-    def stop(self) -> None:
-        """Be deaf and mute from now on."""
+    def stop(self, reason: str) -> None:
+        """Be deaf and mute from now on; whoever waits hears ``reason``."""
         self._is_stopped = True
+        self.requests.close(reason)
         self._alarm.set(None)
 
     # --- out ---
@@ -183,7 +184,7 @@ class Engine:
             self._change_keys(told.keys)
         elif isinstance(told, Stop):
             _log.error("gossip stops: %s", told.reason)
-            self.stop()
+            self.stop(told.reason)
         self._notices.tell(told)
 
     def _send(self, effect: SendPacket) -> None:

@@ -72,8 +72,8 @@ class Requests:
         self._queries.pop(request, None)
 
     def close(self, reason: str) -> None:
-        """Fail everything under way and everything to come with ``reason``."""
-        self._closed = reason
+        """Fail everything under way and everything to come with ``reason``, the first given."""
+        self._closed = self._closed or reason
         for future in self._outcomes.values():
             if not future.done():
                 future.set_exception(GossipError(reason))

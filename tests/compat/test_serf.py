@@ -3,15 +3,18 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
-from gossip.core.types import NodeFilter, TagFilter
+from gossip.core.effects import Change
+from gossip.core.types import Address, NodeFilter, TagFilter
 from gossip.errors import JoinError
 from gossip.keyring_file import load_keys
+from gossip.surroundings import Settings
 from tests.compat.serf_peer import Pool, SerfAgent, encoded, mixed_pool
-from tests.gossip.nodes import make_node, running, until
+from tests.gossip.nodes import all_alive, make_node, running, until
 
 pytestmark = pytest.mark.compat
 
@@ -128,12 +131,9 @@ async def test_graceful_leaves_are_seen_left_by_all(pool: Pool) -> None:
 
     gone = [node.name, agent.name]
     await pool.seen_as("left", *gone, but=gone)
-    assert all(
-        (change.value, name) != ("member-failed", left)
-        for other in pool.ours[:2]
-        for change, name in other.heard.changes
-        for left in gone
-    )
+    # The goodbye of serf may overtake its own leave intent, which it sends only twice.
+    for other in pool.ours[:2]:
+        assert (Change.FAILED, node.name) not in other.heard.changes
 
 
 async def test_forced_leave_of_a_failed_member_spreads_both_ways(pool: Pool) -> None:
@@ -245,3 +245,47 @@ async def test_network_coordinates_are_accepted_by_both(pool: Pool) -> None:
     await until(knows_distance, "serf estimates the distance")
     assert node.heard.coordinates
     assert_no_complaint(pool)
+
+
+async def test_snapshot_of_serf_brings_a_node_of_ours_back(tmp_path: Path) -> None:
+    path = tmp_path / "snapshot"
+    agent = SerfAgent("moving", tmp_path / "moving")
+    async with running(stays := make_node("stays")):
+        try:
+            await agent.start(f"-join={stays.place}", f"-snapshot={path}")
+            await stays.gossip.user_event("old", b"")
+            await until(lambda: "messageUserEventType: old" in agent.log(), "serf hears the event")
+            await agent.stop()  # which writes what it still holds
+            assert {f"alive: stays {stays.place}", "event-clock: 1"} < set(read(path).splitlines())
+        finally:
+            agent.end()
+        host, _, port = agent.place.rpartition(":")
+        address = Address(ip_address(host).packed, int(port))
+        moved = make_node("moving", settings=Settings(snapshot_path=path), address=address)
+
+        async with running(moved):
+            await until(lambda: all_alive([stays, moved], {"stays", "moving"}), "it is back")
+            assert [] == moved.heard.events
+
+
+async def test_snapshot_of_ours_brings_a_serf_agent_back(tmp_path: Path) -> None:
+    path = tmp_path / "snapshot"
+    agent = SerfAgent("moving", tmp_path / "moving")
+    async with running(stays := make_node("stays")):
+        async with running(left := make_node("moving", settings=Settings(snapshot_path=path))):
+            await left.gossip.join([stays.place])
+            await until(lambda: f"alive: stays {stays.place}\n" in read(path), "it is written")
+            agent.place = left.place
+        try:
+            await agent.start(f"-snapshot={path}")
+
+            await until(lambda: all_alive([stays], {"stays", "moving"}), "it is back")
+            assert {"stays": "alive", "moving": "alive"} == await agent.statuses()
+            assert [] == agent.complaints()
+        finally:
+            agent.end()
+
+
+def read(path: Path) -> str:
+    """The file's text; empty while there is none."""
+    return path.read_text() if path.exists() else ""
