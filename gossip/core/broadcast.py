@@ -60,7 +60,7 @@ class BroadcastQueue:
             self._remove(*self._named[name])
         self._number += 1
         self._insert(0, Broadcast(size, self._number, message, name, done))
-        if self._number % QUEUE_MESSAGES_MAX == 0:
+        if len(self) > QUEUE_MESSAGES_MAX:
             self.prune(QUEUE_MESSAGES_MAX)
 
     def take(self, free_bytes: int, overhead_bytes: int, count_max: int) -> list[Broadcast]:

@@ -266,14 +266,20 @@ class Members:
 
     def _accuse(self, node: Node) -> None:
         """Tell a node whose alive is stale what is held against it, so that it refutes."""
-        now = self._around.now
-        if node.state not in {State.SUSPECT, State.DEAD} or (
-            now - node.accused_at < ACCUSATION_INTERVAL_S
-        ):
+        now, incarnation, name = self._around.now, node.incarnation, node.name
+        if now - node.accused_at < ACCUSATION_INTERVAL_S:
             return
+        claim: Suspect | Dead
+        match node.state:
+            case State.ALIVE:
+                return
+            case State.SUSPECT:
+                claim = Suspect(incarnation, name, self._around.config.name)
+            case State.DEAD:
+                claim = Dead(incarnation, name, self._around.config.name)
+            case State.LEFT:
+                claim = Dead(incarnation, name, name)
         node.accused_at = now
-        kind = Suspect if node.state is State.SUSPECT else Dead
-        claim = kind(node.incarnation, node.name, self._around.config.name)
         self._around.emit(SendPacket(node.address, (claim,)))
 
     def _gossip(

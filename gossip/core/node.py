@@ -89,6 +89,7 @@ class GossipNode:
             "events": BroadcastQueue(config.retransmit_mult, roster.__len__),
         }
         membership, intent_queue, query_queue, event_queue = self._queues.values()
+        self._cluster_queues = {n: queue for n, queue in self._queues.items() if n != "membership"}
         piggyback = Piggyback(around, membership, (intent_queue, query_queue, event_queue))
 
         # The cluster layer.
@@ -235,7 +236,7 @@ class GossipNode:
             case Timer(TimerKind.RECONNECT):
                 self._reaper.reconnect()
             case Timer(TimerKind.QUEUE_CHECK):
-                self._reaper.check_queues(self._queues)
+                self._reaper.check_queues(self._cluster_queues)
             case Timer(TimerKind.QUERY_END, (time, query_id)):
                 self._queries.answers.end((time, query_id))
             case Timer(TimerKind.LEAVE_STEP):

@@ -196,13 +196,19 @@ class Exchanger:
         """Why this table may not be merged; empty when it may."""
         if error := version_conflict(message.nodes, self._table.nodes):
             return error
-        payloads, name = self._around.payloads, self._around.config.name
+        name = self._around.config.name
         newcomers = [
-            Newcomer(node.name, node.address, payloads.decode_tags(node.meta))
+            Newcomer(node.name, node.address, self._tags_of(node))
             for node in message.nodes
             if node.state is not State.LEFT and node.name != name
         ]
         return self._policy.refuse(newcomers)
+
+    def _tags_of(self, node: NodeState) -> dict[str, str]:
+        known = self._table.get(node.name)
+        if known is not None and known.meta == node.meta:
+            return known.tags
+        return self._around.payloads.decode_tags(node.meta)
 
     def _take_in(self, message: PushPull, *, ignore_old: bool) -> None:
         for node in message.nodes:

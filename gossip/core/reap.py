@@ -76,7 +76,7 @@ class Reaper:
         self._exchanger.join(Join(REQUESTLESS, (target,), ignore_old_events=False))
 
     def check_queues(self, queues: dict[str, BroadcastQueue]) -> None:
-        """Warn of long queues and cut the longest."""
+        """Warn of long queues of the cluster layer and cut those that are too long."""
         config = self._around.config
         self._again(TimerKind.QUEUE_CHECK, config.queue_check_interval_s)
         depth_max = config.queue_depth_max

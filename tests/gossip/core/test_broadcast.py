@@ -121,6 +121,15 @@ def test_prune_drops_the_most_sent_then_the_shortest_then_the_oldest():
     assert ["large", "second"] == labels(one.take(1400, 2, 255))
 
 
+def test_queue_is_bounded_at_any_time(monkeypatch):
+    monkeypatch.setattr("gossip.core.broadcast.QUEUE_MESSAGES_MAX", 10)
+    one = queue()
+    for number in range(50):
+        one.add(message(str(number)), 10)
+
+    assert 10 == len(one)
+
+
 @given(
     st.lists(st.tuples(st.integers(1, 1500), st.one_of(st.just(""), st.sampled_from("abc")))),
     st.integers(0, 2000),

@@ -1,6 +1,8 @@
 """The merge rules: SWIM §4.2 (suspicion, incarnation order) and memberlist's rules around them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gossip.core.effects import Change, ConflictSeen, MembersChanged, SendPacket, Warn
 from gossip.core.policy import OpenPolicy
@@ -187,6 +189,19 @@ def test_late_alive_does_not_raise_the_dead():
     assert ("DEAD", 10) == one.state("b")
 
 
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 6)), max_size=12))
+def test_order_of_claims_does_not_matter(claims):
+    """SWIM §4.2: at one incarnation dead beats alive, a higher incarnation beats both."""
+    one = solo()
+    for is_alive, incarnation in claims:
+        one.hear(alive("b", 2, incarnation) if is_alive else Dead(incarnation, "b", "c"))
+
+    newest_alive = max([1, *(i for is_alive, i in claims if is_alive)])
+    newest_dead = max([0, *(i for is_alive, i in claims if not is_alive)])
+    expected = "ALIVE" if newest_alive > newest_dead else "DEAD"
+    assert (expected, max(newest_alive, newest_dead)) == one.state("b")
+
+
 def test_restarted_node_hears_what_is_held_against_it():
     """hashicorp/memberlist#311: B restarts at 1 while A holds dead@100."""
     one = solo()
@@ -197,6 +212,15 @@ def test_restarted_node_hears_what_is_held_against_it():
 
     assert [SendPacket(address(2), (Dead(100, "b", "a"),))] == only(effects, SendPacket)
     assert [] == only(one.hear(alive("b", 2, 1)), SendPacket)  # not for each of a burst
+
+
+def test_node_that_returns_from_a_leave_hears_of_it():
+    one = solo()
+    one.hear(Dead(7, "b", "b"))
+
+    assert [SendPacket(address(2), (Dead(7, "b", "b"),))] == only(
+        one.hear(alive("b", 2, 1)), SendPacket
+    )
 
 
 @pytest.mark.parametrize(

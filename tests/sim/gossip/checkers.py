@@ -3,6 +3,7 @@
 from collections import Counter
 
 from gossip.core.effects import Change, EventReceived, MembersChanged
+from gossip.core.table import Node
 from gossip.core.types import State, Status
 from tests.sim.gossip.world import SimNode, World
 
@@ -51,22 +52,27 @@ def suspicions(world: World) -> list[str]:
 
 
 class IncarnationChecker:
-    """Within one life of the observer, what it holds of a node never goes back."""
+    """What a node holds of another never goes back, while it lives and has not forgotten it."""
 
     def __init__(self) -> None:
-        self._highest: dict[tuple[str, int, str], int] = {}
+        self._before: dict[tuple[str, int, str], tuple[Node, int]] = {}
 
     def look(self, world: World) -> list[str]:
-        """Compare with the last look."""
-        wrong = []
-        for observer in world.live:
-            assert observer.core is not None
-            for node in observer.core.nodes:
-                key = (observer.name, observer.life, node.name)
-                before = self._highest.get(key, 0)
-                if node.incarnation < before:
-                    wrong.append(f"{key}: incarnation {before} -> {node.incarnation}")
-                self._highest[key] = node.incarnation
+        """Compare with the last look; a node forgotten and met again is another entry."""
+        seen = {
+            (observer.name, observer.life, node.name): (node, int(node.incarnation))
+            for observer in world.live
+            if observer.core is not None
+            for node in observer.core.nodes
+        }
+        wrong = [
+            f"{key}: incarnation {self._before[key][1]} -> {incarnation}"
+            for key, (node, incarnation) in seen.items()
+            if key in self._before
+            and self._before[key][0] is node
+            and incarnation < self._before[key][1]
+        ]
+        self._before = seen
         return wrong
 
 

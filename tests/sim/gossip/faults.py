@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from gossip.core.config import consul_lan, lan, local
 from gossip.core.inputs import Join, JoinTarget, Leave, SendEvent
 from tests.sim.gossip.checkers import (
     IncarnationChecker,
@@ -61,13 +62,14 @@ class _Run:
             delay_s_max=rng.choice([0.001, 0.02, 0.1]),
             slow=rng.choice([0.0, 0.02]),
         )
-        self.world = World(rng.getrandbits(32), self.count, conditions)
+        self.profile = profile = rng.choice([lan, lan, consul_lan, local])
+        self.world = World(rng.getrandbits(32), self.count, conditions, profile)
         self.incarnations = IncarnationChecker()
         self.report = Report(seed, self.count)
 
     def play(self) -> Report:
         report, world = self.report, self.world
-        self.tell(f"{self.count} nodes, {world.network.conditions}")
+        self.tell(f"{self.count} nodes, {self.profile.__name__}, {world.network.conditions}")
         world.start(0)
         starts = sorted(self.rng.uniform(0, 2) for _ in range(1, self.count))
         for index, at_s in enumerate(starts, 1):
