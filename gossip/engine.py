@@ -115,9 +115,10 @@ class Engine:
         finally:
             self._inbox.clear()
             self._is_stepping = False
-        if not self._is_stopped:
-            self._alarm.set(self.node.next_deadline)
-            self._watch_coordinate()
+            if not self._is_stopped:
+                # Also after a fault of ours: one lost event must not stop every timer.
+                self._alarm.set(self.node.next_deadline)
+        self._watch_coordinate()
 
     def packet(self, datagram: bytes, sender: Address) -> None:
         """Take one datagram."""

@@ -3,10 +3,12 @@
 import asyncio
 import base64
 import json
+import os
 import re
 import subprocess
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import ExitStack, asynccontextmanager, closing
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,6 @@ from tests.gossip.nodes import Node, make_node, until
 SURE: dict[str, Any] = {"retransmit_mult": 8, "gossip_nodes": 5, "push_pull_interval_s": 2.0}
 COMMAND_S_MAX = 10.0
 START_S_MAX = 10.0
-HOST = "127.0.0.1"
 
 # What serf logs when it cannot read, or does not believe, what we sent.
 COMPLAINT = re.compile(
@@ -29,20 +30,26 @@ COMPLAINT = re.compile(
 )
 
 
-def free_port() -> int:
-    """A port that the kernel says is free for UDP and TCP."""
-    with closing(Endpoints()) as endpoints:
-        return endpoints.open(HOST, 0)
+_hosts = (f"127.{os.getpid() // 250 % 250 + 1}.{os.getpid() % 250}.{n % 250 + 1}" for n in count())
+
+
+def free_ports(host: str, number: int) -> list[int]:
+    """Different ports that the kernel says are free for UDP and TCP."""
+    with ExitStack() as held:
+        return [held.enter_context(closing(Endpoints())).open(host, 0) for _ in range(number)]
 
 
 class SerfAgent:
     """A serf process and its command line."""
 
     def __init__(self, name: str, directory: Path, keys: Sequence[str] = ()) -> None:
+        # An address of its own, so that nobody takes a port between our asking and its start.
+        host = next(_hosts)
+        gossip_port, rpc_port = free_ports(host, 2)
         self.name = name
-        self.place = f"{HOST}:{free_port()}"
+        self.place = f"{host}:{gossip_port}"
         self.keyring_path = directory / "keyring"
-        self._rpc = f"{HOST}:{free_port()}"
+        self._rpc = f"{host}:{rpc_port}"
         self._log_path = directory / "log"
         self._process: subprocess.Popen[bytes] | None = None
         directory.mkdir()
@@ -171,29 +178,37 @@ def partial_statuses(node: Node, status: str, names: Sequence[str]) -> Callable[
 
 @asynccontextmanager
 async def mixed_pool(
-    directory: Path, *, keys: Sequence[bytes] = (), count: int = 3, serf_joins: bool = True
+    directory: Path,
+    *,
+    keys: Sequence[bytes] = (),
+    serf_joins: bool = True,
+    compression: bool = True,
 ) -> AsyncIterator[Pool]:
-    """``count`` nodes of ours and as many real ones, joined by the real side or by ours."""
+    """Three nodes of ours and three real ones, joined by the real side or by ours."""
     key_texts = [encoded(key) for key in keys]
     ours = [
         make_node(
             f"ours-{number}",
             **SURE,
-            settings=Settings(keyring_path=directory / f"ours-{number}.keyring" if keys else None),
+            settings=Settings(
+                keyring_path=directory / f"ours-{number}.keyring" if keys else None,
+                compression=compression,
+            ),
             keys=tuple(keys),
             tags={"side": "ours", "number": str(number)},
         )
-        for number in range(count)
+        for number in range(3)
     ]
     theirs = [
-        SerfAgent(f"serf-{number}", directory / f"serf-{number}", key_texts)
-        for number in range(count)
+        SerfAgent(f"serf-{number}", directory / f"serf-{number}", key_texts) for number in range(3)
     ]
     pool = Pool(ours, theirs)
     try:
         await asyncio.gather(*[node.gossip.start() for node in ours])
-        joins = [f"-join={ours[0].place}"] if serf_joins else []
-        await asyncio.gather(*[agent.start("-tag", "side=serf", *joins) for agent in theirs])
+        options = ["-tag=side=serf"]
+        options += [f"-join={ours[0].place}"] if serf_joins else []
+        options += [] if compression else ["-disable-compression"]
+        await asyncio.gather(*[agent.start(*options) for agent in theirs])
         for node in ours:
             others = [theirs[0].place] if serf_joins else [agent.place for agent in theirs]
             assert len(others) == await node.gossip.join(others)

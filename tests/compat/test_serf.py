@@ -59,6 +59,15 @@ async def test_all_six_see_six_alive(
         assert_no_complaint(pool)
 
 
+async def test_pool_without_compression_works_as_well(tmp_path: Path) -> None:
+    async with mixed_pool(tmp_path, compression=False) as pool:
+        await pool.seen_as("alive", *pool.names)
+        await pool.theirs[0].run("event", "plain", "x" * 400)
+        for node in pool.ours:
+            await until(lambda node=node: bool(node.heard.events), f"{node.name} hears the event")
+        assert_no_complaint(pool)
+
+
 async def test_user_event_from_either_side_reaches_all(pool: Pool) -> None:
     await pool.ours[0].gossip.user_event("from-ours", b"one")
     await pool.theirs[0].run("event", "from-serf", "two")
@@ -185,6 +194,47 @@ async def assert_connected_with_other_key(pool: Pool) -> None:
         )
     await pool.seen_as("alive", *pool.names)
     assert_no_complaint(pool)
+
+
+async def test_restarted_members_show_their_new_tags(pool: Pool) -> None:
+    """Their incarnations start at 1 again, below what the pool remembers of them."""
+    node, agent = pool.ours[0], pool.theirs[0]
+    await node.gossip.set_tags({"life": "1"})
+    await agent.run("tags", "-set", "life=1")
+    address = node.gossip.address
+    await node.stop()
+    agent.kill()
+
+    again = make_node("ours-0", address=address, tags={"life": "2"})
+    pool.ours[0] = again
+    await again.gossip.start()
+    await agent.start("-tag=life=2")
+    assert 1 == await again.gossip.join([pool.theirs[1].place])
+    await agent.run("join", pool.ours[1].place)
+
+    async def seen_by_serf() -> bool:
+        members = await pool.theirs[1].members()
+        return all(members[name]["tags"] == {"life": "2"} for name in ("ours-0", "serf-0"))
+
+    def seen_by_ours() -> bool:
+        members = {member.name: member.tags for member in pool.ours[1].gossip.members()}
+        return all(members[name] == {"life": "2"} for name in ("ours-0", "serf-0"))
+
+    await until(seen_by_serf, "serf sees the second life")
+    await until(seen_by_ours, "ours sees the second life")
+    await pool.seen_as("alive", *pool.names)
+
+
+async def test_intruder_with_our_name_is_outvoted(pool: Pool, tmp_path: Path) -> None:
+    intruder = SerfAgent("ours-0", tmp_path / "intruder")
+    try:
+        await intruder.start(f"-join={pool.theirs[1].place}")
+
+        await until(lambda: "minority in name conflict" in intruder.log(), "it loses the vote")
+    finally:
+        intruder.end()
+    assert not pool.ours[0].heard.stops
+    await pool.seen_as("alive", *pool.names)
 
 
 async def test_changed_tags_are_seen_on_the_other_side(pool: Pool) -> None:

@@ -355,6 +355,27 @@ async def test_two_nodes_of_one_name_are_told_and_the_minority_stops() -> None:
         assert not nodes[2].heard.stops
 
 
+async def test_encryption_can_be_introduced_without_a_stop() -> None:
+    rolling = Settings(verify_incoming=False, verify_outgoing=False)
+    nodes = [make_node("a"), make_node("b", settings=rolling, keys=(KEY,))]
+    secret = make_node("c", keys=(KEY,), settings=Settings(verify_incoming=False))
+    async with running(*nodes, secret):
+        await join_all(nodes)
+        with pytest.raises(JoinError, match="encryption is not configured"):
+            await nodes[0].gossip.join([secret.place])
+
+        assert 1 == await secret.gossip.join([nodes[1].place])
+        await until(lambda: secret.statuses().keys() == NAMES, "it hears of everybody")
+
+
+async def test_nodes_meet_over_ipv6() -> None:
+    loopback = Address(bytes(15) + b"\x01", 0)
+    a, b = make_node("a", address=loopback), make_node("b", address=loopback)
+    async with running(a, b):
+        assert 1 == await b.gossip.join([f"a/[::1]:{a.gossip.address.port}"])
+        await until(lambda: all_alive([a, b], {"a", "b"}), "both see both")
+
+
 async def test_labels_keep_pools_apart() -> None:
     a, b = (
         make_node(name, settings=Settings(label=label), tcp_timeout_s=0.5)

@@ -8,7 +8,8 @@ import pytest
 from agent.clock import monotonic_s
 from agent.tasks import Tasks
 from gossip.core.config import local
-from gossip.core.inputs import ChangeKeyring, SetTags, Start, Woke
+from gossip.core.effects import Effect
+from gossip.core.inputs import ChangeKeyring, Event, SetTags, Start, Woke
 from gossip.core.node import GossipNode
 from gossip.core.policy import OpenPolicy
 from gossip.core.types import (
@@ -35,7 +36,7 @@ from gossip.wire.envelope import Wrapping, open_packet, seal_packets
 from gossip.wire.keyring import Keyring
 from gossip.wire.messages import decode_packet, encode_packet
 from gossip.wire.payloads import WirePayloads
-from tests.gossip.nodes import Heard
+from tests.gossip.nodes import Heard, until
 
 US = Address(bytes((127, 0, 0, 1)), 7946)
 PEER = Address(bytes((127, 0, 0, 2)), 7946)
@@ -226,6 +227,26 @@ async def test_new_key_is_used_although_the_disk_refuses_it(
     assert Ack(7) in running.network.messages(Wrapping(keyring=Keyring(KEY)))
     assert 1 == running.drops.counts["keyring file not written"]
     assert "a restart would use older keys" in caplog.text
+
+
+async def test_timers_go_on_after_a_step_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    running = Running()
+    running.meet_peer()
+    running.network.messages()
+
+    def fail(_event: Event, _now: float) -> list[Effect]:
+        raise AssertionError("a bug")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(running.engine.node, "step", fail)
+        with pytest.raises(AssertionError, match="a bug"):
+            running.receive(Ping(7))
+    running.now = 2.0
+    running.receive(Ping(8))
+    running.network.messages()
+    running.now = 4.0
+
+    await until(lambda: bool(running.network.sent), "a timer rings")
 
 
 async def test_stopped_engine_takes_nothing_and_fails_who_waits() -> None:
