@@ -47,9 +47,13 @@ class UserEvents:
 
     def send(self, command: SendEvent) -> None:
         """Tell everybody; too large an event is refused."""
-        error = self._too_large(len(command.name.encode()) + len(command.payload))
         event = UserEvent(self._clock.time, command.name, command.payload, command.coalesce)
-        error = error or self._too_large(cluster_bytes(event))
+        limit = self._bytes_max()
+        error = ""
+        if len(command.name.encode(errors="replace")) + len(command.payload) > limit:
+            error = f"user event exceeds configured limit of {limit} bytes before encoding"
+        elif cluster_bytes(event) > limit:
+            error = f"encoded user event exceeds configured limit of {limit} bytes after encoding"
         if not error:
             self._clock.increment()
             self.receive(event)
@@ -89,11 +93,10 @@ class UserEvents:
             for body in slot.events:
                 self.receive(UserEvent(slot.time, body.name, body.payload, coalesce=False))
 
-    def _too_large(self, size: int) -> str:
+    def _bytes_max(self) -> int:
         config = self._around.config
         room = packet_room_bytes(config) - COMPOUND_PART_BYTES - 1
-        limit = min(config.event_bytes_max, EVENT_BYTES_CAP, room)
-        return f"user event exceeds limit of {limit} bytes" if size > limit else ""
+        return min(config.event_bytes_max, EVENT_BYTES_CAP, room)
 
 
 def is_too_old(time: LamportTime, clock: LamportTime) -> bool:

@@ -122,9 +122,9 @@ class Intents:
         self._recent = {n: recent for n, recent in self._recent.items() if recent.heard_at > since}
 
     def prune_due(self, name: str) -> None:
-        """A leaving member that is to be erased had its time to leave."""
+        """A leaving member that is to be erased had its time to leave; it may still be here."""
         entry = self._roster.get(name)
-        if entry is not None and entry.status is not Status.ALIVE:
+        if entry is not None and entry.node.is_gone:
             self._erase_now(entry)
 
     def _prune(self, entry: RosterEntry) -> None:

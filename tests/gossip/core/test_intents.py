@@ -178,6 +178,14 @@ def test_prune_of_a_leaving_member_waits_for_its_goodbye():
     assert (Change.REAP, "b") in changes(one.advance(7))
 
 
+def test_prune_spares_a_member_that_still_answers():
+    one = pool()
+    one.hear_cluster(LeaveIntent(5, "b", prune=True))
+    one.advance(7)
+
+    assert "LEAVING" == one.status("b")
+
+
 def test_prune_spares_a_member_that_refuted():
     one = pool()
     one.hear_cluster(LeaveIntent(5, "b", prune=True), JoinIntent(6, "b"))
