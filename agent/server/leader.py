@@ -13,18 +13,11 @@ import structlog
 from agent.rpc.endpoints.session import SessionDestroy
 from agent.rpc.request import RpcError
 from agent.rpc.router import Router
+from agent.server.reconcile import consul_service, registration
 from agent.server.sessions import SessionTimers
 from agent.version import COMPATIBLE
 from catalog.commands import AutopilotPut, Register, TombstonesReap, encode
-from catalog.rows.check import (
-    PASSING,
-    SERF_ALIVE_OUTPUT,
-    SERF_HEALTH,
-    SERF_HEALTH_NAME,
-    HealthCheck,
-)
 from catalog.rows.node import Node
-from catalog.rows.service import NodeService
 from catalog.rows.system import AutopilotConfiguration
 from catalog.store import Store
 from catalog.tables import AUTOPILOT, NODES, SESSIONS
@@ -54,37 +47,7 @@ class Leader:
 
     def _registration(self, node: Node, server_port: int) -> Register:
         known = self._store.get(NODES, node.node.lower())
-        if known is not None and known.id in {"", node.id}:
-            # What the agent itself says of its node (addresses, metadata) is kept.
-            node = Node(
-                id=node.id,
-                node=node.node,
-                address=node.address,
-                datacenter=node.datacenter,
-                tagged_addresses=known.tagged_addresses,
-                meta=known.meta,
-            )
-        service = NodeService(
-            id="consul",
-            service="consul",
-            tags=(),
-            port=server_port,
-            meta={
-                "raft_version": "3",
-                "serf_protocol_current": "2",
-                "serf_protocol_max": "5",
-                "serf_protocol_min": "1",
-                "version": COMPATIBLE,
-            },
-        )
-        check = HealthCheck(
-            node=node.node,
-            check_id=SERF_HEALTH,
-            name=SERF_HEALTH_NAME,
-            status=PASSING,
-            output=SERF_ALIVE_OUTPUT,
-        )
-        return Register(node=node, service=service, checks=(check,))
+        return registration(node, known, consul_service(server_port, version=COMPATIBLE))
 
     async def _propose(self, command: bytes) -> object:
         done: asyncio.Future[object] = asyncio.get_running_loop().create_future()

@@ -281,7 +281,7 @@ async def test_a_restarted_agent_finds_its_cluster_again(tmp_path):
     snapshot = tmp_path / "serf/local.snapshot"
     agents = [AnAgent(make_config("a")), AnAgent(make_client_config("b"), data_dir=tmp_path)]
     async with running(*agents):
-        await until(lambda: "alive: a " in snapshot.read_text())
+        await until(lambda: snapshot.exists() and "alive: a " in snapshot.read_text())
         await agents[1].stop()
 
         again = AnAgent(make_client_config("b"), data_dir=tmp_path)
