@@ -1,9 +1,9 @@
 """Makes the agent out of its parts: the only file that knows all of them.
 
-    config ─► data directory ─► log (driver) ─► state machine ─► router
-                                                  │                ├─► HTTP (front, listeners)
-                                                  ▼                ├─► DNS
-                                             session timers        └─► local state, checks, sync
+    config ─► membership (gossip) ─► server: log, state, leader, peers ──► router ─► HTTP
+                                └──► client: pool of servers ────────────┘   ├─► DNS
+                                                                             └─► local state,
+                                                                                 checks, sync
 
 Nothing here decides anything; ``agent.lifecycle`` starts and stops what is made here.
 """
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from agent.checks.runner import CheckRunner
+from agent.client.parts import ClientParts
 from agent.clock import monotonic_s, wall_s
 from agent.config import RuntimeConfig
 from agent.dns.rpc_directory import RpcDirectory
@@ -33,7 +34,10 @@ from agent.local.central_config import CentralConfig
 from agent.local.servers_catalog import AliasLookup, ServersCatalog
 from agent.local.state import LocalState
 from agent.local.sync import LocalSync
+from agent.membership.events import EventRing
+from agent.membership.membership import Membership
 from agent.remote_exec import RemoteExec
+from agent.rpc.any_router import AnyRouter
 from agent.server.lone import LoneServer
 from agent.server.parts import Identity, ServerParts
 from agent.services import Services
@@ -45,13 +49,13 @@ from agent.settings import (
     name_filter,
 )
 from agent.tasks import Tasks
-from agent.telemetry.calls import CallMetrics
 from agent.telemetry.logs import LogHub
 from agent.telemetry.metrics import Metrics
 from agent.telemetry.runtime import Runtime
 from agent.watches.watches import Watches
 from catalog.duration import SECOND
 from catalog.rows.node import Node
+from catalog.rows.service import NodeService
 
 if TYPE_CHECKING:
     from agent.connect.leaf import Leaves
@@ -76,52 +80,97 @@ class Agent:
         self.data_directory = data_directory
         self.node_id = _node_id(config, data_directory)
         self.rng: Random = SystemRandom()
+        self.started_s = wall_s()
         self.tasks = Tasks()
         self.metrics = Metrics(
-            now_s=wall_s(),
+            now_s=self.started_s,
             prefix=config.telemetry.metrics_prefix,
             name_filter=name_filter(config),
         )
         self.runtime = Runtime(self.metrics, self.tasks)
-        self.server = ServerParts(
+        self.events = EventRing()
+        self.local_state = LocalState(
+            rng=self.rng,
+            check_update_interval_s=config.check_update_interval / SECOND,
+            discard_check_output=config.discard_check_output,
+        )
+        self.membership = Membership(
             config,
-            Identity(
-                node_id=self.node_id,
-                address=_address(config),
-                data_dir=data_directory.path if data_directory else None,
-            ),
+            self.node_id,
+            data_dir=data_directory.path if data_directory else None,
             tasks=self.tasks,
             rng=self.rng,
-            new_uuid=_new_uuid,
-            on_fatal=on_fatal,
-            record=CallMetrics(self.metrics).record,
+            ring=self.events,
+            own_services=self._own_services,
         )
-        self.router = self.server.router
+        self.server = self._make_server(on_fatal) if config.server else None
+        self.client = None if self.server else self._make_client()
         self._make_local()
         self.services = Services(
             config=config,
             node_id=self.node_id,
             local=self.local,
             make_leaves=self._make_leaves,
-            store=self.server.store,
-            driver=self.server.driver,
+            membership=self.membership,
+            events=self.events,
+            server=self.server,
             metrics=self.metrics,
             log_hub=log_hub,
             rng=self.rng,
             new_uuid=_new_uuid,
-            started_s=wall_s(),
+            started_s=self.started_s,
             on_leave=on_leave,
             on_reload=on_reload,
         )
-        self.router.context.state = LoneServer(
-            config,
+        self._make_runners()
+        self._make_doors()
+
+    @property
+    def router(self) -> AnyRouter:
+        """Where requests are answered: here on a server, else by one."""
+        if self.server is not None:
+            return self.server.router
+        assert self.client is not None
+        return self.client.router
+
+    def _make_server(self, on_fatal: Callable[[BaseException], None]) -> ServerParts:
+        data_directory = self.data_directory
+        server = ServerParts(
+            self.config,
+            Identity(
+                node_id=self.node_id,
+                address=_address(self.config),
+                data_dir=data_directory.path if data_directory else None,
+            ),
+            tasks=self.tasks,
+            rng=self.rng,
+            new_uuid=_new_uuid,
+            on_fatal=on_fatal,
+            metrics=self.metrics,
+            membership=self.membership,
+        )
+        server.router.context.state = LoneServer(
+            self.config,
             self.node_id,
-            self.server.driver,
-            started_s=self.services.started_s,
-            fire_event=self.services.fire_event,
+            server.driver,
+            started_s=self.started_s,
+            membership=self.membership,
             on_restored=self.lead,
         )
-        self._make_runners()
+        return server
+
+    def _make_client(self) -> ClientParts:
+        return ClientParts(
+            self.config,
+            self.node_id,
+            self.membership.servers,
+            tasks=self.tasks,
+            rng=self.rng,
+            count=self.metrics.count,
+        )
+
+    def _make_doors(self) -> None:
+        config = self.config
         self.front = Front(
             router=self.router,
             routes=ROUTES,
@@ -139,6 +188,9 @@ class Agent:
             observe=self._record_dns,
         )
 
+    def _own_services(self) -> list[NodeService]:
+        return [entry.service for entry in self.local_state.services.values()]
+
     def _make_leaves(self) -> Leaves:
         # Cryptography is 8 MiB, which an agent without mesh services need not have.
         from agent.connect.leaf import Leaves
@@ -153,11 +205,6 @@ class Agent:
 
     def _make_local(self) -> None:
         config = self.config
-        self.local_state = LocalState(
-            rng=self.rng,
-            check_update_interval_s=config.check_update_interval / SECOND,
-            discard_check_output=config.discard_check_output,
-        )
         self.runner = CheckRunner(
             self.tasks,
             self.rng,
@@ -183,7 +230,7 @@ class Agent:
 
     def _make_runners(self) -> None:
         """What runs commands when the cluster says so."""
-        self.watches = Watches(self.router, self.services.events, self.tasks, self.rng)
+        self.watches = Watches(self.router, self.events, self.tasks, self.rng)
         self.remote_exec = RemoteExec(
             node=self.config.node_name,
             router=self.router,
@@ -194,6 +241,7 @@ class Agent:
 
     async def lead(self) -> None:
         """Take up a leader's duties, at the start and after the whole state was replaced."""
+        assert self.server is not None, "only servers lead"
         await self.server.lead(self.node())
         self.sync.server_appeared()
 

@@ -1,6 +1,7 @@
 """What the agent's gauges show of its parts, set whenever metrics are looked at."""
 
 from agent.compose import Agent
+from agent.server.parts import ServerParts
 from agent.telemetry.metrics import Metrics
 from agent.version import COMPATIBLE
 from catalog.tables import KV, NODES, SERVICES
@@ -15,14 +16,14 @@ class Gauges:
     def collect(self, metrics: Metrics) -> None:
         """Set every gauge."""
         metrics.gauge("consul.version", 1, version=COMPATIBLE)
-        self._collect_server(metrics)
+        if self._agent.server is not None:
+            self._collect_server(metrics, self._agent.server)
         metrics.gauge("consul.http.connections", len(self._agent.http.shared.connections))
         looking, waiting = self._agent.runner.counts()
         metrics.gauge("consul.agent.checks.running", looking, type="monitor")
         metrics.gauge("consul.agent.checks.running", waiting, type="ttl")
 
-    def _collect_server(self, metrics: Metrics) -> None:
-        server = self._agent.server
+    def _collect_server(self, metrics: Metrics, server: ServerParts) -> None:
         datacenter = self._agent.config.datacenter
         driver, store = server.driver, server.store
         metrics.gauge("consul.raft.applied_index", driver.applied_index)

@@ -22,16 +22,19 @@ from agent.local.definitions import (
 )
 from agent.local.errors import LocalFault
 from agent.local.reaper import reap
+from agent.membership.coordinates import send_coordinates
+from agent.membership.join import join_once, join_plans, join_until_joined
+from agent.rpc.endpoints.coordinate import CoordinateApply
 from agent.settings import (
     dns_settings,
     http_settings,
     local_settings,
     name_filter,
-    raft_settings,
 )
 from agent.telemetry.logs import LogHub
 from agent.watches.definition import watches_of
 from catalog.errors import CatalogError
+from catalog.rows.node import Coordinate
 from catalog.watch import index_key
 
 GRACEFUL_TIMEOUT_S: Final = 15.0  # Consul's limit for a graceful end
@@ -50,10 +53,13 @@ class Lifecycle:
         self, config: RuntimeConfig, load: Callable[[], RuntimeConfig], log_hub: LogHub
     ) -> None:
         self._watches = watches_of(config.watches)  # a fault ends the start before it begins
+        self._joins = join_plans(config)
         self._load = load
         self._https: ssl.SSLContext | None = None
         self._log_hub = log_hub
         self._ended = asyncio.Event()
+        self._leaving = False
+        self.exit_code = 0
         self._reloading = asyncio.Lock()
         self._data_directory = data_directory_of(config)
         if self._data_directory is not None:
@@ -93,22 +99,48 @@ class Lifecycle:
         agent.tasks.start("loop lag", agent.tasks.measure_lag())
         agent.runtime.start()
         agent.metrics.on_collect(Gauges(agent).collect)
-        await agent.server.driver.start()
-        await agent.lead()
+        await agent.membership.start()
+        if agent.server is not None:
+            await agent.server.start(agent.node())
+            agent.sync.server_appeared()
+        if agent.client is not None:
+            agent.client.start()
+            agent.membership.servers.subscribe(agent.sync.server_appeared)
         agent.local.start(*_definitions(config))
         if config.enable_central_service_config:
             agent.central_config.start()
         agent.tasks.start("anti-entropy", agent.sync.run())
         agent.tasks.start("reaper", reap(agent.local))
-        agent.tasks.start(
-            "tombstones",
-            agent.server.leader.reap_tombstones(lambda: agent.server.driver.applied_index),
-        )
         self._watch_own_rows()
         await self._listen()
         agent.watches.apply(self._watches)
-        agent.remote_exec.start(agent.services.events, enabled=not config.disable_remote_exec)
+        agent.remote_exec.start(agent.events, enabled=not config.disable_remote_exec)
         self._write_pid_file()
+        await self._join()
+
+    async def _join(self) -> None:
+        """Join the agents that the configuration names, and tell the others where we are."""
+        agent = self.agent
+        for plan in self._joins:
+            await join_once(plan, agent.membership)
+            joining = join_until_joined(plan, agent.membership, on_exhausted=self._give_up)
+            agent.tasks.start("retry join", joining)
+        coordinates = send_coordinates(
+            agent.config,
+            own=lambda: agent.membership.coordinate,
+            node_count=lambda: agent.membership.node_count,
+            send=self._send_coordinate,
+            rng=agent.rng,
+        )
+        agent.tasks.start("coordinates", coordinates)
+
+    async def _send_coordinate(self, coordinate: Coordinate) -> None:
+        await self.agent.router.call(CoordinateApply(coordinates=(coordinate,)))
+
+    def _give_up(self, reason: CatalogError) -> None:
+        _log.error("giving up", reason=str(reason))
+        self.exit_code = 1
+        self._ended.set()
 
     async def _listen(self) -> None:
         agent, config = self.agent, self.agent.config
@@ -135,13 +167,22 @@ class Lifecycle:
         await agent.http.close()
         await agent.dns.close()
         agent.runner.stop_all()
-        agent.server.timers.stop()
         agent.runtime.stop()
-        await agent.server.driver.stop()
+        await self._stop_cluster()
         await agent.tasks.close()
         self._remove_pid_file()
         if self._data_directory is not None:
             self._data_directory.close()
+
+    async def _stop_cluster(self) -> None:
+        agent = self.agent
+        if self._leaving:
+            await agent.membership.leave()
+        if agent.client is not None:
+            agent.client.stop()
+        if agent.server is not None:
+            await agent.server.stop()
+        await agent.membership.shutdown()
 
     def _write_pid_file(self) -> None:
         if self.agent.config.pid_file:
@@ -152,6 +193,7 @@ class Lifecycle:
             Path(self.agent.config.pid_file).unlink(missing_ok=True)
 
     def _leave(self) -> None:
+        self._leaving = True
         # After the answer to whoever asked has left.
         asyncio.get_running_loop().call_later(0.1, self._ended.set)
 
@@ -160,6 +202,12 @@ class Lifecycle:
             _log.warning("second signal, ending at once")
             _end_process(KeyboardInterrupt())
         _log.info("signal received", signal=signal.Signals(number).name)
+        config = self.agent.config
+        self._leaving = (
+            config.leave_on_terminate
+            if number == signal.SIGTERM
+            else not config.skip_leave_on_interrupt
+        )
         self._ended.set()
 
     # Reload.
@@ -200,8 +248,10 @@ class Lifecycle:
     def _apply(self, config: RuntimeConfig) -> None:
         agent = self.agent
         agent.config = agent.services.config = config
-        agent.router.limits = config
-        agent.server.driver.reconfigure(raft_settings(config))
+        if agent.server is not None:
+            agent.server.apply(config)
+        if agent.client is not None:
+            agent.client.apply(config)
         agent.runner.reload_tls()
         agent.metrics.change_filter(name_filter(config))
         agent.front.apply_settings(http_settings(config))

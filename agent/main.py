@@ -53,24 +53,26 @@ def _serve(config: RuntimeConfig, read: Callable[[], RuntimeConfig]) -> int:
     from agent.lifecycle import Lifecycle
     from agent.settings import log_settings
     from agent.telemetry.logs import set_up
+    from catalog.errors import CatalogError
     from raft.errors import RaftError
 
-    async def live() -> None:
-        await Lifecycle(config, read, log_hub).run()
+    async def live() -> int:
+        lifecycle = Lifecycle(config, read, log_hub)
+        await lifecycle.run()
+        return lifecycle.exit_code
 
     log_hub = set_up(log_settings(config), sys.stdout)
     sys.stdout.write(banner(config))
     sys.stdout.flush()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(live())
+            return runner.run(live())
     except OSError as error:
         sys.stderr.write(f"==> Error starting agent: {error}\n")
         return 1
-    except RaftError as error:
+    except (RaftError, CatalogError) as error:
         sys.stderr.write(f"==> Error starting agent: {error}\n")
         return 1
-    return 0
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from agent.dns.settings import DnsSettings, SoaSettings
 from agent.http.settings import HEAD_BYTES_MAX, HttpSettings
 from agent.http.tls import client_context
 from agent.local.agent import LocalSettings
+from agent.rpc.peer_server import PeerLimits
 from agent.telemetry.log_file import Rotation
 from agent.telemetry.logs import LogSettings
 from agent.telemetry.metrics import NameFilter
@@ -132,3 +133,12 @@ def name_filter(config: RuntimeConfig) -> NameFilter:
     """Which metrics are kept."""
     telemetry = config.telemetry
     return NameFilter(tuple(telemetry.prefix_filter), telemetry.filter_default)
+
+
+def peer_limits(config: RuntimeConfig) -> PeerLimits:
+    """What other agents may ask of this server at once."""
+    limits = config.limits
+    return PeerLimits(
+        handshake_timeout_s=limits.rpc_handshake_timeout / SECOND,
+        connections_per_client_max=limits.rpc_max_conns_per_client,
+    )

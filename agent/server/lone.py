@@ -9,6 +9,7 @@ from typing import Final
 
 from agent.config import RuntimeConfig
 from agent.membership.events import UserEvent
+from agent.membership.membership import Membership
 from agent.rpc.endpoints.server_state import (
     AutopilotHealth,
     AutopilotServer,
@@ -25,10 +26,6 @@ from raft.driver import Driver
 from raft.errors import BadArchive
 
 CONFIGURATION_INDEX: Final = 1  # a lone server's first log entry
-_KEYRING_OFF: Final = (
-    "3 errors occurred:\n\t* Error listing gossip keys: Keyring is empty (encryption not enabled)"
-    "\n\n"
-)
 
 
 class LoneServer:
@@ -41,7 +38,7 @@ class LoneServer:
         driver: Driver,
         *,
         started_s: float,
-        fire_event: Callable[[UserEvent], None],
+        membership: Membership,
         on_restored: Callable[[], Awaitable[None]],
     ) -> None:
         self._node_id = node_id
@@ -49,7 +46,7 @@ class LoneServer:
         self._address = f"{config.rpc_advertise.host}:{config.rpc_advertise.port}"
         self._driver = driver
         self._stable_since = datetime.fromtimestamp(started_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self._fire_event = fire_event
+        self._membership = membership
         self._on_restored = on_restored
 
     @property
@@ -135,10 +132,9 @@ class LoneServer:
         await self._on_restored()
 
     async def change_keyring(self, change: KeyringChange) -> tuple[Keyring, ...]:
-        """There are no keys. Raises CatalogError."""
-        del change
-        raise CatalogError(_KEYRING_OFF)
+        """List or change the gossip keys of all members. Raises CatalogError."""
+        return await self._membership.keyring(change)
 
     def fire_event(self, event: UserEvent) -> None:
-        """Send an event to this agent. Raises Invalid."""
-        self._fire_event(event)
+        """Send an event to all agents of this datacenter. Raises Invalid."""
+        self._membership.fire_event(event)

@@ -17,12 +17,19 @@ import msgspec
 
 from agent.clock import wall_s
 from agent.config import RuntimeConfig
+from agent.membership.flood import flood
+from agent.membership.membership import Membership
+from agent.rpc import wire
+from agent.rpc.peer_server import PeerServer
 from agent.rpc.router import Router
 from agent.rpc.server import Random, ServerContext
 from agent.server.leader import Leader
+from agent.server.reconcile import Reconciler
 from agent.server.sessions import SessionTimers
-from agent.settings import autopilot_configuration, raft_settings
+from agent.settings import autopilot_configuration, peer_limits, raft_settings
 from agent.tasks import Tasks
+from agent.telemetry.calls import CallMetrics
+from agent.telemetry.metrics import Metrics
 from catalog.apply import StateMachine
 from catalog.duration import SECOND
 from catalog.rows.node import Node
@@ -57,9 +64,11 @@ class ServerParts:
         rng: Random,
         new_uuid: Callable[[], str],
         on_fatal: Callable[[BaseException], None],
-        record: Callable[[str, float], None],
+        metrics: Metrics,
+        membership: Membership,
     ) -> None:
         self._config = config
+        self.address = identity.address
         self.timers = SessionTimers(self._end_session)
         self.machine = StateMachine(self.timers.hear)
         data_dir = identity.data_dir
@@ -84,8 +93,28 @@ class ServerParts:
             session_ttl_min_ns=config.session_ttl_min or 10 * SECOND,
             authority=self.authority,
         )
-        self.router = Router(context, self.driver, config, record)
+        self.router = Router(context, self.driver, config, CallMetrics(metrics).record)
         self.leader = Leader(self.router, self.store, self.timers)
+        self.reconciler = Reconciler(
+            config.node_name,
+            members=membership.lan_members,
+            store=self.store,
+            propose=self.propose,
+        )
+        self.peers = PeerServer(
+            self.router,
+            wire.Hello(
+                node=config.node_name,
+                node_id=identity.node_id,
+                datacenter=config.datacenter,
+                role=wire.Role.SERVER,
+            ),
+            tasks,
+            peer_limits(config),
+            metrics.count,
+        )
+        self._membership = membership
+        self._tasks = tasks
 
     @property
     def store(self) -> Store:
@@ -110,6 +139,57 @@ class ServerParts:
             new_uuid=new_uuid,
             start_task=tasks.start,
         )
+
+    def stats(self) -> dict[str, str]:
+        """The log's statistics; all values are text."""
+        driver = self.driver
+        return {
+            "applied_index": str(driver.applied_index),
+            "commit_index": str(driver.commit_index),
+            "fsm_pending": "0",
+            "last_contact": "0",
+            "last_log_index": str(driver.last_index),
+            "last_log_term": str(driver.term),
+            "last_snapshot_index": str(driver.last_snapshot_index),
+            "last_snapshot_term": str(driver.last_snapshot_term),
+            "num_peers": str(len(driver.configuration.servers) - 1),
+            "protocol_version": "3",
+            "protocol_version_max": "3",
+            "protocol_version_min": "0",
+            "snapshot_version_max": "1",
+            "snapshot_version_min": "0",
+            "state": "Leader",
+            "term": str(driver.term),
+        }
+
+    async def propose(self, command: bytes) -> object:
+        """Propose a command; its result once it is applied."""
+        _index, result = await self.driver.propose(command)
+        return result
+
+    async def start(self, node: Node) -> None:
+        """Recover the log, lead, and answer other agents. Raises OSError and RaftError."""
+        await self.driver.start()
+        await self.lead(node)
+        self._tasks.start("reconcile", self.reconciler.run())
+        self._membership.subscribe(lambda _change, _members: self.reconciler.members_changed())
+        self._tasks.start("flood", flood(self._membership))
+        reaping = self.leader.reap_tombstones(lambda: self.driver.applied_index)
+        self._tasks.start("tombstones", reaping)
+        listen = self._config.rpc_addr
+        await self.peers.listen(listen.host, listen.port)
+
+    async def stop(self) -> None:
+        """Answer nobody any more, then close the log."""
+        await self.peers.close()
+        self.timers.stop()
+        await self.driver.stop()
+
+    def apply(self, config: RuntimeConfig) -> None:
+        """Use new settings from now on."""
+        self.router.limits = config
+        self.peers.limits = peer_limits(config)
+        self.driver.reconfigure(raft_settings(config))
 
     async def lead(self, node: Node) -> None:
         """Take up a leader's duties, at the start and after the whole state was replaced."""

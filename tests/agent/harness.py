@@ -21,7 +21,19 @@ WAIT_S = 5.0  # far longer than anything here takes; a hang ends as a failure
 def make_config(*flags: str) -> RuntimeConfig:
     """The configuration of a -dev agent."""
     argv = ["-dev", "-node=node-a", "-datacenter=dc1", *flags]
-    return load(parse_flags(argv), interfaces=(), hostname="node-a")
+    return on_any_ports(load(parse_flags(argv), interfaces=(), hostname="node-a"))
+
+
+def on_any_ports(config: RuntimeConfig) -> RuntimeConfig:
+    """The same configuration, but other agents are met on ports that the kernel chooses."""
+    return msgspec.structs.replace(
+        config,
+        rpc_addr=ANY_PORT,
+        serf_lan_addr=ANY_PORT,
+        serf_lan_advertise=ANY_PORT,
+        serf_wan_addr=ANY_PORT,
+        serf_wan_advertise=ANY_PORT,
+    )
 
 
 def make_agent(config: RuntimeConfig | None = None) -> Agent:
@@ -140,8 +152,8 @@ class House:
             raw.close()
         await self.agent.http.close()
         self.agent.runner.stop_all()
-        self.agent.server.timers.stop()
-        await self.agent.server.driver.stop()
+        await self.agent.server.stop()
+        await self.agent.membership.shutdown()
         await self.agent.tasks.close()
 
 
@@ -171,6 +183,7 @@ async def within(work: Awaitable[Any], timeout_s: float = WAIT_S) -> Any:
 async def open_house(*flags: str) -> AsyncIterator[House]:
     """A running agent; stopped at the end."""
     house = House(make_agent(make_config(*flags)))
+    await house.agent.membership.start()
     await house.agent.server.driver.start()
     await house.agent.lead()
     await house.agent.http.listen([ANY_PORT])

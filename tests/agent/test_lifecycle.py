@@ -9,7 +9,7 @@ from agent.config import RuntimeConfig, load, parse_flags
 from agent.identity import IdentityError
 from agent.lifecycle import Lifecycle, ReloadRefused
 from agent.telemetry.logs import LogHub
-from tests.agent.harness import House, until
+from tests.agent.harness import House, on_any_ports, until
 
 
 class Configured:
@@ -24,7 +24,7 @@ class Configured:
 
     def load(self) -> RuntimeConfig:
         flags = parse_flags(["-dev", "-node=node-a", f"-config-file={self.file}"])
-        return load(flags, interfaces=(), hostname="node-a")
+        return on_any_ports(load(flags, interfaces=(), hostname="node-a"))
 
 
 @pytest.fixture

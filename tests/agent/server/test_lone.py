@@ -5,7 +5,7 @@ import pytest
 from agent.membership.events import UserEvent
 from agent.rpc.endpoints.server_state import KeyringChange, KeyringVerb, ServerState
 from catalog.errors import CatalogError, Invalid
-from tests.agent.harness import House
+from tests.agent.harness import House, until
 
 
 @pytest.fixture
@@ -71,4 +71,5 @@ async def test_events_reach_this_agent(house: House, state: ServerState):
 
     state.fire_event(event)
 
+    await until(lambda: house.agent.services.events.list(""))
     assert [known.name for known in house.agent.services.events.list("")] == ["deploy"]

@@ -1,0 +1,60 @@
+"""Makes a client agent's way to the servers out of its parts.
+
+    members (gossip) ─► pool (one connection to one server) ─► router
+
+Nothing here decides anything.
+"""
+
+from agent.clock import monotonic_s
+from agent.config import RuntimeConfig
+from agent.rpc import wire
+from agent.rpc.dial import Dialler
+from agent.rpc.meter import Count
+from agent.rpc.pool import Pool, Servers
+from agent.rpc.remote_router import CallLimits, RemoteRouter
+from agent.rpc.server import Random
+from agent.tasks import Tasks
+from catalog.duration import SECOND
+
+
+class ClientParts:
+    """Every part of a running client agent's way to the servers, by name."""
+
+    def __init__(
+        self,
+        config: RuntimeConfig,
+        node_id: str,
+        servers: Servers,
+        *,
+        tasks: Tasks,
+        rng: Random,
+        count: Count,
+    ) -> None:
+        hello = wire.Hello(
+            node=config.node_name,
+            node_id=node_id,
+            datacenter=config.datacenter,
+            role=wire.Role.CLIENT,
+        )
+        dialler = Dialler(hello, config.limits.rpc_handshake_timeout / SECOND)
+        self.pool = Pool(servers, dialler, tasks.start, rng)
+        self.router = RemoteRouter(
+            self.pool,
+            config.datacenter,
+            CallLimits.of(config),
+            rng=rng,
+            now_s=monotonic_s,
+            count=count,
+        )
+
+    def start(self) -> None:
+        """Begin to follow the servers."""
+        self.pool.start()
+
+    def stop(self) -> None:
+        """End the connection; calls in progress fail."""
+        self.pool.close()
+
+    def apply(self, config: RuntimeConfig) -> None:
+        """Use new limits from the next call on."""
+        self.router.limits = CallLimits.of(config)
