@@ -9,9 +9,10 @@ Source: Consul's agent and server gossip; surface §1.1, §1.8, §1.12.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -36,7 +37,7 @@ from gossip.errors import GossipError
 if TYPE_CHECKING:
     from agent.tasks import Tasks
 
-NO_WAN = "Must be a server to join WAN cluster"
+NO_WAN: Final = "Must be a server to join WAN cluster"
 
 _log = structlog.get_logger("agent.membership")
 
@@ -86,9 +87,10 @@ class Membership:
             raise
 
     async def leave(self) -> None:
-        """Say goodbye in both pools and return when the others know: some seconds each."""
-        for pool in self._pools():
-            await pool.leave()
+        """Say goodbye in both pools at once and return when the others know: some seconds."""
+        async with asyncio.TaskGroup() as goodbyes:
+            for pool in self._pools():
+                goodbyes.create_task(pool.leave())
 
     async def shutdown(self) -> None:
         """Stop at once, without a word to the others. Idempotent."""
@@ -190,7 +192,7 @@ class Membership:
         try:
             await self._lan.gossip.user_event(name, payload)
         except GossipError as error:
-            _log.warning("event not sent", event=name, error=str(error))
+            _log.warning("event not sent", name=name, error=str(error))
 
     def _event_received(self, event: GossipEvent) -> None:
         if event.name.startswith(NAME_PREFIX):
@@ -198,7 +200,7 @@ class Membership:
         elif event.name == NEW_LEADER:
             _log.info("new leader elected", leader=event.payload.decode("utf-8", "replace"))
         else:
-            _log.debug("unknown event", event=event.name)
+            _log.debug("unknown event", name=event.name)
 
     # Keys.
 
@@ -252,7 +254,7 @@ class Membership:
         )
 
     def _lan_changed(self, change: Change, members: tuple[Member, ...]) -> None:
-        self.servers.refresh()
+        self.servers.refresh(members)
         self._tell_subscribers(change, members, wide=False)
 
     def _wan_changed(self, change: Change, members: tuple[Member, ...]) -> None:

@@ -37,7 +37,7 @@ class ReceivedEvents:
             event = decode(received.payload, received.time)
             wanted = concerns(event, self._node_name, self._own_services())
         except (MalformedEvent, PatternError) as error:
-            _log.warning("user event not understood", event=received.name, error=str(error))
+            _log.warning("user event not understood", name=received.name, error=str(error))
             return
         if event.version > PROTOCOL_VERSION:
             _log.warning("user event may have unknown features", version=event.version, id=event.id)

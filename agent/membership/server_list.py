@@ -1,12 +1,13 @@
 """The servers of this datacenter as the RPC pool asks for them, read from the LAN's members."""
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from agent.membership.tags import server_of
 from agent.rpc.pool import ServerAddress
 from gossip.core.types import Member, Status
 
-GONE = (Status.LEFT, Status.NONE)
+GONE: Final = (Status.LEFT, Status.NONE)
 
 
 class ServerList:
@@ -48,8 +49,11 @@ class ServerList:
 
         return cancel
 
-    def refresh(self) -> None:
-        """Members changed: tell the subscribers if servers did."""
+    def refresh(self, members: Iterable[Member]) -> None:
+        """These members changed: tell the subscribers if servers did."""
+        known_names = {server.name for server in self._known}
+        if not any(server_of(m) is not None or m.name in known_names for m in members):
+            return  # a thousand clients that join cost no look at all members each
         servers = self.servers()
         if servers == self._known:
             return

@@ -134,7 +134,7 @@ def member_json(member: Member) -> dict[str, Any]:
         "Name": member.name,
         "Addr": host_of(member),
         "Port": member.address.port,
-        "Tags": member.tags,
+        "Tags": dict(sorted(member.tags.items())),
         "Status": int(member.status),
         "ProtocolMin": versions.protocol_min,
         "ProtocolMax": versions.protocol_max,

@@ -36,6 +36,7 @@ from raft.errors import RaftError
 
 RECONCILE_INTERVAL_S: Final = 60.0  # Consul's; changes of members come at once
 COALESCE_S: Final = 0.05  # a rack that fails, or a start of many, is one pass over the members
+WRITES_PER_NODE_MAX: Final = 2  # in one pass: a reborn node fails first, then it is alive
 CONSUL_SERVICE_ID: Final = "consul"
 
 _log = structlog.get_logger("agent.server")
@@ -130,6 +131,10 @@ def _alive(member: Member, known: Node | None, store: Store) -> Command | None:
         address=host_of(member),
         datacenter=member.tags.get("dc", ""),
     )
+    is_reborn = known is not None and known.id != "" and node.id not in {"", known.id}
+    if is_reborn and not _has_status(store, member.name, CRITICAL):
+        # Another host took the name. The catalog gives it away only once the old one has failed.
+        return _failed(known, store)
     service = _service_of(member)
     is_stored = (
         known is not None
@@ -221,26 +226,26 @@ class Reconciler:
         """One pass; ends early when the log takes nothing now."""
         members = self._by_name()
         for name in subjects(members, self._store):
-            command = change(
-                name,
-                members,
-                self._store,
-                own_name=self._own_name,
-            )
-            if command is None:
-                continue
-            try:
-                result = await self._propose(encode(command))
-            except RaftError as error:
-                _log.warning("members not reconciled yet", error=str(error))
-                return
-            except CatalogError as error:
-                result = error
-            if isinstance(result, CatalogError):
-                _log.warning("member not reconciled", member=name, error=str(result))
-            else:
-                _log.info("member reconciled", member=name, change=_summary(command))
-            members = self._by_name()  # they may have changed while the log was busy
+            for _ in range(WRITES_PER_NODE_MAX):
+                command = change(name, members, self._store, own_name=self._own_name)
+                if command is None:
+                    break
+                try:
+                    await self._write(name, command)
+                except RaftError as error:
+                    _log.warning("members not reconciled yet", error=str(error))
+                    return
+                members = self._by_name()  # they may have changed while the log was busy
+
+    async def _write(self, name: str, command: Command) -> None:
+        try:
+            result = await self._propose(encode(command))
+        except CatalogError as error:
+            result = error
+        if isinstance(result, CatalogError):
+            _log.warning("member not reconciled", member=name, error=str(result))
+        else:
+            _log.info("member reconciled", member=name, change=_summary(command))
 
     def _by_name(self) -> dict[str, Member]:
         return {member.name.lower(): member for member in self._members()}

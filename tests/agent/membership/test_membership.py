@@ -1,15 +1,16 @@
 """Memberships that talk to each other over loopback."""
 
+import asyncio
 import base64
 
 import pytest
 
 from agent.membership.events import UserEvent
-from agent.rpc.endpoints.server_state import KeyringChange, KeyringVerb
 from agent.version import COMPATIBLE, REVISION
 from catalog.errors import CatalogError, Invalid
 from catalog.rows.node import Coord
 from catalog.rows.service import NodeService
+from gossip.core import config as profiles
 from gossip.core.effects import Change
 from tests.agent.membership.agents import (
     AnAgent,
@@ -20,7 +21,7 @@ from tests.agent.membership.agents import (
 )
 
 ALIVE, LEFT, FAILED = 1, 3, 4
-KEY, NEXT_KEY = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
+KEY = base64.b64encode(bytes(32)).decode()
 
 
 def event(name: str = "deploy", number: int = 1, **fields) -> UserEvent:
@@ -104,7 +105,8 @@ async def test_subscribers_hear_of_members_until_they_cancel():
         assert [(Change.JOIN, "a"), (Change.JOIN, "c")] == heard
 
 
-async def test_who_leaves_is_left_and_who_is_killed_failed():
+async def test_who_leaves_is_left_and_who_is_killed_failed(monkeypatch):
+    monkeypatch.setitem(profiles._CONSUL, "leave_propagate_s", 0.2)
     agents = [
         AnAgent(make_config("a")),
         AnAgent(make_client_config("b")),
@@ -208,6 +210,26 @@ async def test_an_event_that_does_not_fit_is_refused():
         await until(lambda: agent.ring.list("deploy"))
 
 
+async def test_an_event_before_the_start_is_dropped():
+    agent = AnAgent(make_config())
+
+    agent.membership.fire_event(event())
+    await asyncio.sleep(0)
+    await agent.stop()
+
+    assert [] == agent.ring.list("")
+
+
+async def test_what_others_tell_each_other_is_no_user_event():
+    agent = AnAgent(make_config())
+    async with running(agent):
+        await agent.membership._lan.gossip.user_event("backup", b"")
+        agent.membership.fire_event(event())
+        await until(lambda: agent.ring.list(""))
+
+        assert ["deploy"] == [kept.name for kept in agent.ring.list("")]
+
+
 async def test_a_new_leader_is_no_user_event():
     agent = AnAgent(make_config())
     async with running(agent):
@@ -216,62 +238,6 @@ async def test_a_new_leader_is_no_user_event():
         await until(lambda: agent.ring.list(""))
 
         assert ["deploy"] == [kept.name for kept in agent.ring.list("")]
-
-
-# Keys.
-
-
-async def change(agent: AnAgent, verb: KeyringVerb, key: str = "", **fields):
-    return await agent.membership.keyring(KeyringChange(verb=verb, key=key, **fields))
-
-
-async def test_without_encryption_there_are_no_keys():
-    agent = AnAgent(make_config())
-    async with running(agent):
-        for verb in KeyringVerb:
-            with pytest.raises(CatalogError, match="encryption not enabled"):
-                await change(agent, verb, KEY)
-
-
-async def test_keys_are_rotated_everywhere():
-    agents = [AnAgent(make_config(name, encrypt=KEY)) for name in "ab"]
-    async with running(*agents):
-        await until(lambda: len(agents[0].statuses(wide=True)) == 2)
-        first = agents[0]
-        wan, lan = await change(first, KeyringVerb.LIST)
-        assert (True, False) == (wan.wan, lan.wan)
-        assert ({KEY: 2}, {KEY: 2}, 2, "dc1") == (
-            lan.keys, lan.primary_keys, lan.num_nodes, lan.datacenter,
-        )  # fmt: skip
-
-        await change(first, KeyringVerb.INSTALL, NEXT_KEY)
-        await change(first, KeyringVerb.USE, NEXT_KEY)
-        await change(first, KeyringVerb.REMOVE, KEY)
-
-        for keyring in await change(agents[1], KeyringVerb.LIST):
-            assert ({NEXT_KEY: 2}, {NEXT_KEY: 2}) == (keyring.keys, keyring.primary_keys)
-        assert [False] == [
-            keyring.wan for keyring in await change(first, KeyringVerb.LIST, local_only=True)
-        ]
-
-
-async def test_a_refused_change_names_pool_node_and_reason():
-    agent = AnAgent(make_config(encrypt=KEY))
-    async with running(agent):
-        with pytest.raises(CatalogError) as caught:
-            await change(agent, KeyringVerb.REMOVE, KEY)
-
-    text = str(caught.value)
-    assert text.startswith("4 errors occurred:\n\t* WAN error: 1/1 nodes reported failure\n")
-    assert "\n\t* node-a: removing the primary key is not allowed\n" in text
-
-
-@pytest.mark.parametrize("key", ["!", "YQ=="])
-async def test_a_bad_key_is_refused_before_anybody_is_asked(key):
-    agent = AnAgent(make_config(encrypt=KEY))
-    async with running(agent):
-        with pytest.raises(Invalid, match="Key must be base64 of 16, 24 or 32 bytes"):
-            await change(agent, KeyringVerb.INSTALL, key)
 
 
 # What is kept, and what is measured.

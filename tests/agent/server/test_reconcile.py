@@ -217,6 +217,16 @@ def test_the_own_registration_is_that_of_an_alive_server(catalog):
 # The loop.
 
 
+async def test_a_name_that_another_host_took_fails_first_and_is_then_alive(catalog):
+    await Leader(catalog, member("web")).reconciler.reconcile()
+    await Leader(catalog, member("web", id="reborn", last=10)).reconciler.reconcile()
+
+    node = catalog.store.get(NODES, "web")
+    written = [command.checks[0].status for command in catalog.proposed]
+    assert ("reborn", "10.0.0.10") == (node.id, node.address)
+    assert [PASSING, CRITICAL, PASSING] == written
+
+
 class Leader:
     """A reconciler over members that a test changes."""
 
