@@ -89,6 +89,24 @@ class Agent:
         )
         self.runtime = Runtime(self.metrics, self.tasks)
         self.events = EventRing()
+        self._make_membership()
+        self.server = self._make_server(on_fatal) if config.server else None
+        self.client = None if self.server else self._make_client()
+        self._make_local()
+        self.services = self._make_services(log_hub, on_leave, on_reload)
+        self._make_runners()
+        self._make_doors()
+
+    @property
+    def router(self) -> AnyRouter:
+        """Where requests are answered: here on a server, else by one."""
+        if self.server is not None:
+            return self.server.router
+        assert self.client is not None
+        return self.client.router
+
+    def _make_membership(self) -> None:
+        config, data_directory = self.config, self.data_directory
         self.local_state = LocalState(
             rng=self.rng,
             check_update_interval_s=config.check_update_interval / SECOND,
@@ -103,11 +121,15 @@ class Agent:
             ring=self.events,
             own_services=self._own_services,
         )
-        self.server = self._make_server(on_fatal) if config.server else None
-        self.client = None if self.server else self._make_client()
-        self._make_local()
-        self.services = Services(
-            config=config,
+
+    def _make_services(
+        self,
+        log_hub: LogHub,
+        on_leave: Callable[[], None],
+        on_reload: Callable[[], Coroutine[Any, Any, None]],
+    ) -> Services:
+        return Services(
+            config=self.config,
             node_id=self.node_id,
             local=self.local,
             make_leaves=self._make_leaves,
@@ -122,16 +144,6 @@ class Agent:
             on_leave=on_leave,
             on_reload=on_reload,
         )
-        self._make_runners()
-        self._make_doors()
-
-    @property
-    def router(self) -> AnyRouter:
-        """Where requests are answered: here on a server, else by one."""
-        if self.server is not None:
-            return self.server.router
-        assert self.client is not None
-        return self.client.router
 
     def _make_server(self, on_fatal: Callable[[BaseException], None]) -> ServerParts:
         data_directory = self.data_directory

@@ -17,8 +17,8 @@ from gossip.wire.errors import Reason, WireError
 _CLEAR: Final = 256
 _END: Final = 257
 _WIDTH_MIN: Final = 9
-_WIDTH_MAX: Final = 12
-_CODE_MAX: Final = (1 << _WIDTH_MAX) - 1
+_WIDTH_MAX: Final = 12  # bits, as GIF and Go
+_CODE_MAX: Final = (1 << _WIDTH_MAX) - 1  # the table is full here
 
 _FLUSH_BITS: Final = 256
 """Codes gather in one integer up to this size: few conversions, and still cheap shifts."""
