@@ -21,7 +21,7 @@ ROLE_SERVER: Final = "consul"
 ROLE_CLIENT: Final = "node"
 RAFT_PROTOCOL: Final = "3"
 RECONNECT_TIMEOUT_TAG: Final = "rc_tm"
-PORT_MAX: Final = 65535
+PORT_MAX: Final = 65535  # a u16
 _VERSIONED_BUILD: Final = re.compile(r"\d+\.\d+\.\d+")
 
 

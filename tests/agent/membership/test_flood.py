@@ -2,6 +2,7 @@
 
 import msgspec
 
+from agent.membership import flood as flooding
 from agent.membership.flood import flood, missing
 from agent.membership.tags import ServerInfo
 from gossip.core.types import Status
@@ -54,3 +55,15 @@ async def test_servers_that_join_on_the_lan_meet_on_the_wan():
         finally:
             await second.stop()
             await client.stop()
+
+
+async def test_a_server_that_does_not_answer_is_tried_again(monkeypatch):
+    monkeypatch.setattr(flooding, "FLOOD_INTERVAL_S", 0.01)
+    tries: list[int] = []
+    agent = AnAgent(make_config("a"))
+    async with running(agent):
+        monkeypatch.setattr(
+            flooding, "missing", lambda *_: tries.append(1) or ["b.dc1/127.0.0.1:1"]
+        )
+        agent.tasks.start("flood", flood(agent.membership))
+        await until(lambda: len(tries) > 2)

@@ -63,6 +63,12 @@ def test_a_client_joins_the_lan_only():
     assert not only.wide
 
 
+def test_plain_addresses_with_spaces_are_left_to_the_join():
+    (only,) = join_plans(make_client_config("c", start_join=("a b",)))
+
+    assert only.once == ("a b",)
+
+
 @pytest.mark.parametrize("key", ["start_join", "retry_join", "start_join_wan", "retry_join_wan"])
 def test_cloud_discovery_is_refused_without_its_secrets(key):
     entry = "provider=aws tag_key=x secret_access_key=hush"
@@ -76,6 +82,7 @@ async def test_a_join_of_the_start_is_tried_once():
     members = Members(REFUSED)
     with pytest.raises(CatalogError, match="Failed to join"):
         await join_once(plan(once=("a", "b"), wide=True), members)
+    await join_once(plan(once=("c",)), Members(1))
     await join_once(plan(), members)
 
     assert [(("a", "b"), True)] == members.asked

@@ -62,3 +62,15 @@ async def test_a_bad_key_is_refused_before_anybody_is_asked(key):
     async with running(agent):
         with pytest.raises(Invalid, match="Key must be base64 of 16, 24 or 32 bytes"):
             await change(agent, KeyringVerb.INSTALL, key)
+
+
+async def test_who_is_not_running_says_so():
+    agent = AnAgent(make_config(encrypt=KEY))
+
+    with pytest.raises(CatalogError) as caught:
+        await change(agent, KeyringVerb.LIST)
+
+    reason = "error: the gossip node is not running"
+    assert str(caught.value) == (
+        f"2 errors occurred:\n\t* WAN {reason}\n\t* dc1 (LAN) {reason}\n\n"
+    )

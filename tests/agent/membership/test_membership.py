@@ -5,6 +5,7 @@ import base64
 
 import pytest
 
+from agent.config.addresses import Listen
 from agent.membership.events import UserEvent
 from agent.version import COMPATIBLE, REVISION
 from catalog.errors import CatalogError, Invalid
@@ -156,6 +157,23 @@ async def test_a_join_counts_who_answered():
         here = agents[0].membership.address()
 
         assert 1 == await agents[1].membership.join([here, "127.0.0.1:1"], wide=False)
+
+
+async def test_a_client_has_no_address_between_datacenters_and_forces_leaves_on_the_lan():
+    agents = [AnAgent(make_client_config("c")), AnAgent(make_client_config("d"))]
+    async with running(*agents):
+        assert agents[0].membership.address(wide=True) == ""
+        await agents[1].membership.shutdown()
+        await until(lambda: FAILED == agents[0].statuses()["d"])
+        await agents[0].membership.force_leave("d", prune=True)
+        await until(lambda: {"c"} == agents[0].statuses().keys())
+
+
+async def test_an_address_of_the_sixth_version_stands_in_brackets():
+    place = Listen("tcp", "::1", 0)
+    agent = AnAgent(make_config(serf_lan_addr=place, serf_lan_advertise=place))
+
+    assert agent.membership.address() == "[::1]:0"
 
 
 async def test_a_client_cannot_join_between_datacenters():

@@ -54,6 +54,11 @@ async def test_before_the_start_all_can_be_looked_at(pool):
     } == pool.stats()  # fmt: skip
 
 
+async def test_before_the_start_nobody_is_joined(pool):
+    with pytest.raises(CatalogError, match=r"Failed to join 127\.0\.0\.1:8301: the gossip"):
+        await pool.join(("127.0.0.1:8301",))
+
+
 async def test_the_port_is_the_one_that_was_bound(pool):
     assert 0 == pool.address.port
     await pool.start()
