@@ -84,9 +84,9 @@ def lasting_server(data_dir: Path) -> tuple[str, ...]:
     return ("-server", "-bootstrap-expect=1", *kept)
 
 
-def spawn(agent: AgentProcess) -> AgentProcess:
-    """Start an agent on new ports without waiting that it serves, for one that will not."""
-    agent.ports = dict(zip(PORT_NAMES, free_ports(len(PORT_NAMES)), strict=True))
+def spawn(agent: AgentProcess, ports: dict[str, int] | None = None) -> AgentProcess:
+    """Start an agent without waiting that it serves; ports not given are new ones."""
+    agent.ports = dict(zip(PORT_NAMES, free_ports(len(PORT_NAMES)), strict=True)) | (ports or {})
     agent.spawn()
     return agent
 
