@@ -14,8 +14,6 @@ import structlog
 from agent.checks.alias import AliasWatch, Lookup
 from agent.checks.definition import CheckType
 from agent.checks.docker import DockerProbe
-from agent.checks.grpc import GrpcProbe
-from agent.checks.h2ping import H2PingProbe
 from agent.checks.http import HttpProbe
 from agent.checks.os_service import OsServiceProbe
 from agent.checks.outcome import Outcome, Probe, Thresholds, critical
@@ -146,8 +144,13 @@ class CheckRunner:
             case "udp":
                 return UdpProbe(definition)
             case "grpc":
+                # The HTTP/2 library takes 3 MiB, and few agents have such a check.
+                from agent.checks.grpc import GrpcProbe
+
                 return GrpcProbe(definition, self._client_tls, output_bytes)
             case "h2ping":
+                from agent.checks.h2ping import H2PingProbe
+
                 return H2PingProbe(definition, self._client_tls)
             case "script":
                 return ScriptProbe(definition, output_bytes)

@@ -1,13 +1,12 @@
 """Which nodes a query is for.
 
 Expressions come from the network and run on every member, so they are RE2: linear in the text,
-whatever the expression. Source: Serf's query filters (an unanchored match of a tag's value).
+whatever the expression; the library is loaded when the first one comes. Source: Serf's query
+filters (an unanchored match of a tag's value).
 """
 
 from collections.abc import Sequence
 from typing import Final, assert_never
-
-import re2
 
 from gossip.core.types import Filter, NodeFilter, TagFilter, UnknownFilter
 
@@ -32,6 +31,8 @@ def _passes_one(item: Filter, name: str, tags: dict[str, str]) -> bool:
 
 
 def _is_found(expression: str, text: str) -> bool:
+    import re2
+
     options = re2.Options()
     options.max_mem = PATTERN_BYTES_MAX
     options.log_errors = False
