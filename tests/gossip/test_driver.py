@@ -63,7 +63,7 @@ async def test_event_is_heard_once_by_each() -> None:
 
 async def test_too_large_event_is_refused_with_the_limit() -> None:
     async with running(node := make_node("a")):
-        with pytest.raises(GossipError, match="exceeds limit of 512 bytes"):
+        with pytest.raises(GossipError, match="exceeds configured limit of 512 bytes"):
             await node.gossip.user_event("deploy", bytes(600))
 
 
