@@ -25,10 +25,16 @@ def networks(cidrs: Sequence[str]) -> Networks:
 
 
 class LanPolicy:
-    """One datacenter, each node id once. Without ``allowed`` every address is taken."""
+    """One datacenter, each node id and name once. Without ``allowed`` every address is taken.
 
-    def __init__(self, datacenter: str, node_id: str, allowed: Networks = ()) -> None:
+    ``name`` and ``node_id`` are this agent's own. Another agent that lives under its name is
+    refused, so that a join fails here and the two do not write over each other's catalog rows;
+    with the same id it is this agent itself, before it was given another address.
+    """
+
+    def __init__(self, datacenter: str, node_id: str, allowed: Networks = (), *, name: str) -> None:
         self._datacenter = datacenter
+        self._name = name
         self._node_id = node_id.lower()
         self._allowed = allowed
 
@@ -48,6 +54,10 @@ class LanPolicy:
             if datacenter != self._datacenter:
                 yield f"Member '{name}' part of wrong datacenter '{datacenter}'"
             node_id = candidate.tags.get("id", "").lower()
+            if name == self._name:
+                if node_id != self._node_id:
+                    yield f"Node name '{name}' is in use by another agent: names must be unique"
+                continue
             if not node_id:
                 continue
             if node_id == self._node_id:

@@ -45,7 +45,12 @@ def lan_settings(
             **_shared(config),
         ),
         settings=_settings(config, config.serf_lan_addr, data_dir, "local"),
-        policy=LanPolicy(config.datacenter, node_id, networks(config.serf_lan_allowed_cidrs)),
+        policy=LanPolicy(
+            config.datacenter,
+            node_id,
+            networks(config.serf_lan_allowed_cidrs),
+            name=config.node_name,
+        ),
     )
 
 

@@ -29,7 +29,10 @@ class Policy(Protocol):
     """Asked on every alive message, and about all nodes of a push/pull before it is merged."""
 
     def refuse(self, candidates: Sequence[Candidate]) -> str:
-        """Why these (never left, never ourselves) may not be members; empty when they may."""
+        """Why these (never left, never ourselves) may not be members; empty when they may.
+
+        One of a push/pull that has our name lives at another address.
+        """
         ...
 
     def reconnect_timeout_s(self, tags: dict[str, str], default_s: float) -> float:

@@ -29,6 +29,7 @@ from gossip.core.types import (
     StreamMessage,
     Suspect,
     Versions,
+    normalized_ip,
 )
 
 SCALE_FREE_NODES: Final = 32  # up to here every node exchanges at the plain interval
@@ -196,13 +197,24 @@ class Exchanger:
         """Why this table may not be merged; empty when it may."""
         if error := version_conflict(message.nodes, self._table.nodes):
             return error
-        name = self._around.config.name
         newcomers = [
             Newcomer(node.name, node.address, self._tags_of(node))
             for node in message.nodes
-            if node.state is not State.LEFT and node.name != name
+            if node.state is not State.LEFT and not self._is_me(node)
         ]
         return self._policy.refuse(newcomers)
+
+    def _is_me(self, node: NodeState) -> bool:
+        """Whether a node of a peer's table is this one.
+
+        Not one that lives elsewhere under our name. If it is suspected or dead there, it may be
+        what the peer remembers of us, before we were started anew at another address.
+        """
+        config = self._around.config
+        if node.name != config.name or node.state is not State.ALIVE:
+            return node.name == config.name
+        own = (normalized_ip(config.address.ip), config.address.port)
+        return own == (normalized_ip(node.address.ip), node.address.port or own[1])
 
     def _tags_of(self, node: NodeState) -> dict[str, str]:
         known = self._table.get(node.name)

@@ -34,10 +34,13 @@ def agent(name: str, node_id: str = "", **tags: str) -> Candidate:
             [agent("b", "2"), agent("c", "2")],
             "Member 'c' has conflicting node ID '2' with member 'b'",
         ),
+        ([agent("me", "ID-1")], ""),
+        ([agent("me", "2")], "Node name 'me' is in use by another agent: names must be unique"),
+        ([agent("me")], "Node name 'me' is in use by another agent: names must be unique"),
     ],
 )
 def test_the_lan_takes_agents_of_one_datacenter_each_once(candidates, expected):
-    assert expected == LanPolicy("dc1", "id-1").refuse(candidates)
+    assert expected == LanPolicy("dc1", "id-1", name="me").refuse(candidates)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +68,7 @@ def test_addresses_may_be_restricted(ip, is_allowed):
     allowed = networks(["10.0.0.0/8"])
     candidate = Candidate("b", {"role": "consul", "dc": "dc1"}, Address(ip, 1))
 
-    for policy in (LanPolicy("dc1", "id-1", allowed), WanPolicy(allowed)):
+    for policy in (LanPolicy("dc1", "id-1", allowed, name="me"), WanPolicy(allowed)):
         assert is_allowed is (policy.refuse([candidate]) == "")
 
 
@@ -74,5 +77,5 @@ def test_addresses_may_be_restricted(ip, is_allowed):
     [("90s", 90.0), ("", 5.0), ("soon", 5.0), ("-1s", 5.0), ("0", 5.0), ("1" * 40 + "s", 5.0)],
 )
 def test_a_client_may_ask_how_long_it_is_kept(text, expected_s):
-    assert expected_s == LanPolicy("dc1", "1").reconnect_timeout_s({"rc_tm": text}, 5.0)
+    assert expected_s == LanPolicy("dc1", "1", name="me").reconnect_timeout_s({"rc_tm": text}, 5.0)
     assert WanPolicy().reconnect_timeout_s({"rc_tm": text}, 5.0) == 5.0

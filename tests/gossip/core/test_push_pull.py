@@ -145,6 +145,30 @@ def test_policy_is_not_asked_about_members_that_left():
     assert isinstance(only(effects, AnswerStream)[0].message, PushPull)
 
 
+@pytest.mark.parametrize(
+    ("own", "is_asked"),
+    [
+        (entry("a", 1), False),
+        (entry("a", 9), True),
+        (entry("a", 9, State.SUSPECT), False),
+        (entry("a", 9, State.DEAD), False),
+        (entry("a", 9, State.LEFT), False),
+    ],
+)
+def test_policy_is_asked_about_our_own_name_only_where_another_lives_under_it(own, is_asked):
+    class NoNamesake(OpenPolicy):
+        def refuse(self, candidates):
+            return "in use" if any(c.name == "a" for c in candidates) else ""
+
+    one = Solo(policy=NoNamesake())
+
+    effects = one.step(StreamAnswered(join(one, 2).stream, table(entry("b", 2), own)))
+
+    assert [Completed(7, "in use" if is_asked else "", int(not is_asked))] == only(
+        effects, Completed
+    )
+
+
 @pytest.mark.parametrize("state", [State.SUSPECT, State.DEAD])
 def test_remote_death_is_only_a_suspicion_of_our_own(state):
     one = Solo()
