@@ -127,6 +127,12 @@ def interrupt(agent: AgentProcess) -> None:
     agent.process.send_signal(signal.SIGINT)
 
 
+def terminate(agent: AgentProcess) -> None:
+    """End it as a service supervisor does; a client leaves then, unless it is told not to."""
+    assert agent.process is not None, "not running"
+    agent.process.send_signal(signal.SIGTERM)
+
+
 def run_leave(agent: AgentProcess) -> None:
     """End it by the command line."""
     done = agent.run("leave")
@@ -138,4 +144,15 @@ def put_leave(agent: AgentProcess) -> None:
     agent.put_ok("/v1/agent/leave")
 
 
-WAYS_TO_LEAVE: tuple[Callable[[AgentProcess], None], ...] = (interrupt, run_leave, put_leave)
+WAYS_TO_LEAVE: tuple[Callable[[AgentProcess], None], ...] = (
+    interrupt,
+    terminate,
+    run_leave,
+    put_leave,
+)
+
+
+def is_blocked(agent: AgentProcess) -> bool:
+    """Whether a blocking read waits at this agent."""
+    gauges = agent.get("/v1/agent/metrics").json["Gauges"]
+    return any(g["Name"].endswith("queries_blocking") and g["Value"] > 0 for g in gauges)

@@ -13,6 +13,7 @@ from tests.system.cluster import (
     Cluster,
     client_options,
     instances,
+    is_blocked,
     member_status,
     node_status,
     spawn,
@@ -89,11 +90,6 @@ def test_a_write_at_one_client_wakes_a_blocking_read_at_another(cluster: Cluster
     assert answer.text == "new"
     assert answer.index > index
     assert answer.elapsed_s < 10
-
-
-def is_blocked(server: AgentProcess) -> bool:
-    gauges = server.get("/v1/agent/metrics").json["Gauges"]
-    return any(g["Name"].endswith("queries_blocking") and g["Value"] > 0 for g in gauges)
 
 
 def test_a_lock_held_through_one_client_keeps_the_others_out(cluster: Cluster) -> None:
