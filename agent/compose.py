@@ -38,8 +38,6 @@ from agent.membership.events import EventRing
 from agent.membership.membership import Membership
 from agent.remote_exec import RemoteExec
 from agent.rpc.any_router import AnyRouter
-from agent.server.lone import LoneServer
-from agent.server.parts import Identity, ServerParts
 from agent.services import Services
 from agent.settings import (
     check_settings,
@@ -59,6 +57,7 @@ from catalog.rows.service import NodeService
 
 if TYPE_CHECKING:
     from agent.connect.leaf import Leaves
+    from agent.server.parts import ServerParts
 
 _log = structlog.get_logger("agent")
 
@@ -146,6 +145,10 @@ class Agent:
         )
 
     def _make_server(self, on_fatal: Callable[[BaseException], None]) -> ServerParts:
+        # The log and its files are 1 MiB, which a client need not have.
+        from agent.server.lone import LoneServer
+        from agent.server.parts import Identity, ServerParts
+
         data_directory = self.data_directory
         server = ServerParts(
             self.config,

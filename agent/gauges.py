@@ -1,10 +1,16 @@
 """What the agent's gauges show of its parts, set whenever metrics are looked at."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from agent.compose import Agent
-from agent.server.parts import ServerParts
 from agent.telemetry.metrics import Metrics
 from agent.version import COMPATIBLE
 from catalog.tables import KV, NODES, SERVICES
+
+if TYPE_CHECKING:
+    from agent.server.parts import ServerParts
 
 
 class Gauges:

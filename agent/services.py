@@ -18,7 +18,6 @@ from agent.membership.events import EventRing, UserEvent
 from agent.membership.membership import Membership
 from agent.rpc.blocking import wait_s as wait_s_of
 from agent.rpc.server import Random
-from agent.server.parts import ServerParts
 from agent.telemetry.logs import LogHub
 from agent.telemetry.metrics import Metrics
 from agent.telemetry.render import to_json as metrics_to_json
@@ -29,6 +28,7 @@ from catalog.rows.node import Coord, Coordinate
 
 if TYPE_CHECKING:
     from agent.connect.leaf import Leaves, Served
+    from agent.server.parts import ServerParts
 
 
 class Services:

@@ -10,9 +10,12 @@ from http import HTTPStatus
 from typing import Final
 
 import structlog
-from aiohttp import web
+
+# Not all of aiohttp.web: its routing, files and command line are 2 MiB that nothing here uses.
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import Response, StreamResponse
+from aiohttp.web_server import Server
 from typing_extensions import override
 
 from agent.http.call import Answer, Call, HttpError, Query
@@ -44,7 +47,7 @@ class _Protocol(RequestHandler):
         status: int = 500,
         exc: BaseException | None = None,
         message: str | None = None,
-    ) -> web.StreamResponse:
+    ) -> StreamResponse:
         if status == HTTPStatus.BAD_REQUEST:
             _log.debug("unreadable request", client=request.remote, error=str(exc))
         else:
@@ -54,22 +57,22 @@ class _Protocol(RequestHandler):
         text = f"{status} {HTTPStatus(status).phrase}"
         if "'Host'" in (message or ""):
             text += NO_HOST
-        response = web.Response(status=status, text=text)
+        response = Response(status=status, text=text)
         response.headers["Server"] = "proconsul"
         response.force_close()
         return response
 
 
-class _Server(web.Server):
+class _Server(Server):
     @override
     def __call__(self) -> RequestHandler:
         return _Protocol(self, loop=self._loop, **self._kwargs)
 
 
-def make(front: Front) -> web.Server:
+def make(front: Front) -> Server:
     """aiohttp's server around the front door."""
 
-    async def handle(request: BaseRequest) -> web.StreamResponse:
+    async def handle(request: BaseRequest) -> StreamResponse:
         return await _handle(front, request)
 
     return _Server(
@@ -84,7 +87,7 @@ def make(front: Front) -> web.Server:
     )
 
 
-async def _handle(front: Front, request: BaseRequest) -> web.StreamResponse:
+async def _handle(front: Front, request: BaseRequest) -> StreamResponse:
     source = ""
     if request.transport is not None:
         peer = request.transport.get_extra_info("peername")
@@ -151,24 +154,24 @@ def _limit(front: Front, pattern: str) -> tuple[int, str]:
 
 async def _respond(
     front: Front, request: BaseRequest, call: Call, answer: Answer
-) -> web.StreamResponse:
+) -> StreamResponse:
     if answer.stream is not None:
         return await _stream(front, request, answer)
     status, headers, body = front.render(answer, call)
-    response = web.Response(status=status, body=body)
+    response = Response(status=status, body=body)
     _set_headers(response, headers)
     return response
 
 
-def _set_headers(response: web.StreamResponse, headers: list[tuple[str, str]]) -> None:
+def _set_headers(response: StreamResponse, headers: list[tuple[str, str]]) -> None:
     response.headers["Server"] = "proconsul"
     for name, value in headers:
         response.headers[name] = value
 
 
-async def _stream(front: Front, request: BaseRequest, answer: Answer) -> web.StreamResponse:
+async def _stream(front: Front, request: BaseRequest, answer: Answer) -> StreamResponse:
     assert answer.stream is not None
-    response = web.StreamResponse(status=answer.status)
+    response = StreamResponse(status=answer.status)
     content_type = answer.content_type or "text/plain; charset=utf-8"
     _set_headers(response, [*front.common, ("Content-Type", content_type)])
     response.enable_chunked_encoding()

@@ -8,13 +8,14 @@ argument; it must be random and fresh for every payload.
 Source: memberlist's security and keyring (facts), NIST SP 800-38D.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from typing_extensions import override
 
 from gossip.wire.errors import KeyringError, Reason, WireError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_SIZES_BYTES: Final = (16, 24, 32)  # AES-128, AES-192, AES-256
 KEYS_MAX: Final = 256
@@ -42,7 +43,7 @@ class Keyring:
                 raise KeyringError("key size must be 16, 24 or 32 bytes")
         if len(self._keys) > KEYS_MAX:
             raise KeyringError(f"a keyring holds at most {KEYS_MAX} keys")
-        self._ciphers = tuple(AESGCM(key) for key in self._keys)
+        self._ciphers = tuple(_cipher(key) for key in self._keys)
 
     @override
     def __repr__(self) -> str:
@@ -94,6 +95,8 @@ class Keyring:
         """
         if len(payload) < OVERHEAD_BYTES:
             raise WireError(Reason.TRUNCATED, "encrypted payload is too short")
+        from cryptography.exceptions import InvalidTag
+
         version = payload[0]
         if version > PLAIN_VERSION:
             raise WireError(Reason.UNSUPPORTED, f"encryption version {version}")
@@ -105,6 +108,13 @@ class Keyring:
                 continue
             return _without_padding(plain) if version == PADDED_VERSION else plain
         raise WireError(Reason.UNDECRYPTABLE, "no installed keys could decrypt the message")
+
+
+def _cipher(key: bytes) -> "AESGCM":
+    # Cryptography takes 6 MiB, which a pool without keys need not have.
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return AESGCM(key)
 
 
 def _without_padding(plain: bytes) -> bytes:
