@@ -1,7 +1,8 @@
 """Leaving in peace: say so twice, once in each layer, and stay until the word is out.
 
 The leave intent comes first, so that nobody takes the silence for a failure; then membership's
-own goodbye; then a pause in which we still answer probes. Source: Serf's leave.
+own goodbye; then a pause in which we still answer probes. Nobody waits for peers that are not there.
+Source: Serf's leave.
 """
 
 from collections.abc import Callable
@@ -48,6 +49,7 @@ class Leaver:
         self._intents = intents
         self._recorder = recorder
         self._request = 0
+        self._has_peers = False
         self.phase = Phase.MEMBER
 
     def leave(self, command: Leave) -> None:
@@ -73,7 +75,7 @@ class Leaver:
                 self._say(self._members.leave)
             case Phase.GOODBYE_SENT:
                 self.phase = Phase.WAITING
-                pause_s = around.config.leave_propagate_s
+                pause_s = around.config.leave_propagate_s if self._has_peers else 0.0
                 around.schedule.set(Timer(TimerKind.LEAVE_STEP), around.now + pause_s)
             case Phase.WAITING:
                 self.phase = Phase.LEFT
@@ -84,8 +86,8 @@ class Leaver:
     def _say(self, speak: Callable[[Callable[[], None]], None]) -> None:
         """Speak, and step again when it was heard; at once when nobody listens."""
         around, phase = self._around, self.phase
-        has_peers = self._table.alive_count > 1
-        wait_s = around.config.broadcast_timeout_s if has_peers else 0.0
+        self._has_peers = self._table.alive_count > 1
+        wait_s = around.config.broadcast_timeout_s if self._has_peers else 0.0
         around.schedule.set(Timer(TimerKind.LEAVE_STEP), around.now + wait_s)
 
         def heard() -> None:

@@ -66,9 +66,9 @@ def test_leaver_does_not_answer_its_own_intent():
 
 
 def test_lone_node_leaves_without_waiting_for_anybody():
-    one = leaving()
+    one = Solo(**QUIET)
 
-    assert [Completed(3)] == only(one.advance(1.1), Completed)
+    assert [Completed(3)] == only(one.step(Leave(3)), Completed)
 
 
 def test_peers_that_are_gone_bound_the_wait():
