@@ -33,18 +33,26 @@ class Dialler:
 
     async def __call__(self, server: ServerAddress) -> CallingEnd:
         """A connection whose hellos are exchanged. Raises OSError or ConnectionLost."""
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            _transport, connection = await loop.create_connection(
-                lambda: CallingEnd(self._hello, self._handshake_timeout_s),
-                server.host,
-                server.port,
-                ssl=self._tls,
-                server_hostname=(self._server_name or server.host) if self._tls else None,
-            )
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                connection = await self._connect(server)
+        except TimeoutError:
+            message = f"no connection in {CONNECT_TIMEOUT_S:g} s"
+            raise TimeoutError(message) from None  # its own text is empty
         try:
             await connection.greeted()
         except BaseException:
             connection.close("nobody waits for this connection")
             raise
+        return connection
+
+    async def _connect(self, server: ServerAddress) -> CallingEnd:
+        loop = asyncio.get_running_loop()
+        _transport, connection = await loop.create_connection(
+            lambda: CallingEnd(self._hello, self._handshake_timeout_s),
+            server.host,
+            server.port,
+            ssl=self._tls,
+            server_hostname=(self._server_name or server.host) if self._tls else None,
+        )
         return connection

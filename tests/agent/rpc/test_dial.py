@@ -84,6 +84,19 @@ async def test_a_server_that_says_nothing_is_given_up():
     await listener.wait_closed()
 
 
+async def test_a_connection_that_takes_too_long_says_so(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("agent.rpc.dial.CONNECT_TIMEOUT_S", 0.02)
+    listener = await asyncio.get_running_loop().create_server(asyncio.Protocol, LOOPBACK, 0)
+    port = listener.sockets[0].getsockname()[1]
+    dial = Dialler(hello(), 1.0, ssl.create_default_context())  # no answer to its greeting
+
+    with pytest.raises(TimeoutError, match=r"no connection in 0.02 s"):
+        await within(dial(address("mute", port)))
+
+    listener.close()
+    await listener.wait_closed()
+
+
 async def test_calls_go_over_tls_with_certificates_of_both_ends(
     secure: tuple[ServerAddress, trustme.CA],
 ):

@@ -2,6 +2,7 @@
 
 from agent.rpc.connection import ConnectionLost
 from agent.rpc.patience import Patience
+from agent.rpc.pool import Unreachable
 from agent.rpc.request import NoLeader
 from tests.agent.local.fakes import Half
 
@@ -22,6 +23,17 @@ def test_for_want_of_a_leader_a_call_goes_on_from_its_beginning():
 
 def test_a_server_that_has_waited_for_a_leader_is_not_asked_again():
     assert Patience(HOLD_S, 100.0, blocks=False).pause_s(NoLeader(), 108.0, Half()) is None
+
+
+def test_a_dial_that_took_its_time_counts_too():
+    patience = Patience(HOLD_S, 100.0, blocks=False)
+    dead = Unreachable("no connection in 3 s")
+
+    assert [patience.pause_s(dead, now_s, Half()) for now_s in (103.0, 106.5, 109.5)] == [
+        PAUSE_S,
+        PAUSE_S,
+        None,
+    ]
 
 
 def test_after_a_loss_another_server_is_asked_at_once():
