@@ -194,6 +194,10 @@ class AgentProcess:
         self.spawn()
         self.wait_ready()
 
+    def connection(self, timeout_s: float) -> http.client.HTTPConnection:
+        """A new connection to the HTTP API."""
+        return http.client.HTTPConnection(self.http_address, timeout=timeout_s)
+
     def request(
         self,
         method: str,
@@ -211,7 +215,7 @@ class AgentProcess:
         payload = body if raw else json.dumps(body)
         if isinstance(payload, str):
             payload = payload.encode()
-        connection = http.client.HTTPConnection(self.http_address, timeout=timeout_s)
+        connection = self.connection(timeout_s)
         began = time.monotonic()
         try:
             connection.request(method, path, body=payload, headers=headers or {})

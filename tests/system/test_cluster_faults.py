@@ -1,0 +1,169 @@
+"""A cluster under trouble: agents that stand still, that die together, junk, and a cut cable."""
+
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from tests.system.agent_process import LOOPBACK, AgentProcess, AgentStarter, wait_until
+from tests.system.cluster import (
+    CHANGE_WAIT_S,
+    QUICK_GOSSIP,
+    Cluster,
+    instances,
+    member_status,
+    node_status,
+)
+from tests.system.network import HOSTS, HostedAgent, Network, two_hosts
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
+
+# Enough to find a leak of a few KiB per piece of junk; 64 MiB would be as much again as an agent.
+JUNK_COUNT = 400
+JUNK_BYTES_MAX = 1400
+MEMORY_GROWTH_BYTES_MAX = 24 * 1024 * 1024
+# The hold time of 7 s, and the last dial of 3 s that begins in it; the rest is the machine's.
+OUTAGE_ANSWER_S_MAX = 13.0
+
+
+@contextlib.contextmanager
+def standing_still(agent: AgentProcess) -> Iterator[None]:
+    """Stop the process, as a paused virtual machine is; it goes on after the block."""
+    assert agent.process is not None, "not running"
+    agent.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        agent.process.send_signal(signal.SIGCONT)
+
+
+def test_a_client_that_stood_still_heals_and_keeps_its_sessions_without_checks(
+    start_agent: AgentStarter,
+) -> None:
+    cluster = Cluster(start_agent, "-node=s1")
+    slow, other = cluster.client("c1"), cluster.client("c2")
+    slow.put_ok("/v1/agent/service/register", {"Name": "web", "Port": 80})
+    unchecked = slow.put_ok("/v1/session/create", {"Checks": []}).json["ID"]
+    checked = slow.put_ok("/v1/session/create").json["ID"]
+    wait_until(lambda: instances(other, "web") == [("c1", 80)])
+
+    with standing_still(slow):
+        cluster.wait_node("c1", "critical", via=[cluster.server, other])
+        hidden = instances(other, "web")
+
+    cluster.wait_node("c1", "passing")
+    wait_until(lambda: set(member_status(slow).values()) == {"alive"}, timeout_s=CHANGE_WAIT_S)
+    assert hidden == []
+    assert instances(other, "web") == [("c1", 80)]
+    assert [row["ID"] for row in slow.get(f"/v1/session/info/{unchecked}").json] == [unchecked]
+    assert slow.get(f"/v1/session/info/{checked}").json == []
+
+
+def test_half_of_the_clients_restarted_at_once_are_back(start_agent: AgentStarter) -> None:
+    cluster = Cluster(start_agent, "-node=s1")
+    clients = [cluster.client(f"c{number}") for number in range(4)]
+    for number, client in enumerate(clients):
+        client.put_ok("/v1/agent/service/register", {"Name": "web", "Port": 8000 + number})
+    all_of_them = [(f"c{number}", 8000 + number) for number in range(4)]
+    wait_until(lambda: instances(cluster.server, "web") == all_of_them)
+
+    for client in clients[:2]:
+        client.kill()
+    for client in clients[:2]:
+        client.spawn()
+
+    for client in clients:
+        wait_until(client.is_ready, timeout_s=CHANGE_WAIT_S)
+        wait_until(
+            lambda client=client: instances(client, "web") == all_of_them, timeout_s=CHANGE_WAIT_S
+        )
+        assert set(member_status(client).values()) == {"alive"}
+
+
+def junk(rng: Random) -> bytes:
+    """Random bytes, often behind a beginning that a parser goes on after."""
+    heads = (b"", b"\x00", b"\x03", b"\x06\x82", b"\x07\xff", b"\x08\x01", b"\x0c", b"\xf4\x04lan")
+    return rng.choice(heads) + rng.randbytes(rng.randrange(JUNK_BYTES_MAX))
+
+
+def send_stream(port: int, content: bytes) -> None:
+    """Send over TCP and leave; whether the peer closes first does not matter."""
+    with contextlib.suppress(ConnectionError), socket.socket() as stream:
+        stream.settimeout(5)
+        stream.connect((LOOPBACK, port))
+        stream.sendall(content)
+
+
+def test_junk_on_the_ports_between_agents_harms_nobody(start_agent: AgentStarter) -> None:
+    cluster = Cluster(start_agent, "-node=s1")
+    client = cluster.client("c1")
+    rng = Random(1)  # the same junk each time
+    before = [agent.resident_bytes() for agent in cluster.agents]
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+        for _ in range(JUNK_COUNT):
+            for agent in cluster.agents:
+                datagrams.sendto(junk(rng), (LOOPBACK, agent.ports["serf-lan"]))
+                send_stream(agent.ports["serf-lan"], junk(rng))
+            send_stream(cluster.server.ports["server"], junk(rng))
+
+    client.put_ok("/v1/kv/alive", "1")
+    for agent, bytes_before in zip(cluster.agents, before, strict=True):
+        assert member_status(agent) == {"s1": "alive", "c1": "alive"}
+        assert node_status(agent, "c1") == "passing"
+        assert agent.get("/v1/kv/alive?raw").text == "1"
+        assert agent.resident_bytes() - bytes_before < MEMORY_GROWTH_BYTES_MAX
+        assert b"Traceback" not in agent.log_path.read_bytes()
+    cluster.client("c2")
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    with two_hosts() as network:
+        yield network
+
+
+def test_a_cluster_cut_in_two_heals(start_agent: AgentStarter, network: Network) -> None:
+    below = start_agent.directory
+    server = HostedAgent(network, "a", below / "s1", "-dev", "-node=s1", QUICK_GOSSIP)
+    start_agent.processes.append(server)
+    server.start()
+    clients: dict[str, HostedAgent] = {}
+    for name, host in (("c1", "a"), ("c2", "b")):
+        joined = f"-retry-join={HOSTS['a']}:{server.ports['serf-lan']}"
+        kept = f"-data-dir={below / f'{name}-kept'}"
+        client = HostedAgent(
+            network, host, below / name, f"-node={name}", kept, joined, QUICK_GOSSIP
+        )
+        start_agent.processes.append(client)
+        clients[name] = client
+        client.start()
+    near, far = clients["c1"], clients["c2"]
+    far.put_ok("/v1/agent/service/register", {"Name": "web", "Port": 80})
+    wait_until(lambda: instances(near, "web") == [("c2", 80)], timeout_s=CHANGE_WAIT_S)
+
+    network.cut()
+
+    wait_until(lambda: node_status(near, "c2") == "critical", timeout_s=CHANGE_WAIT_S)
+    wait_until(lambda: member_status(far)["s1"] == "failed", timeout_s=CHANGE_WAIT_S)
+    assert instances(near, "web") == []
+    assert near.put("/v1/kv/during", "1").json is True
+    refused = far.put("/v1/kv/lost", "1")
+    assert refused.status == 500
+    assert "no connection in 3 s" in refused.text
+    assert refused.elapsed_s < OUTAGE_ANSWER_S_MAX
+
+    network.heal()
+
+    wait_until(lambda: node_status(near, "c2") == "passing", timeout_s=2 * CHANGE_WAIT_S)
+    for agent in (server, near, far):
+        wait_until(
+            lambda agent=agent: set(member_status(agent).values()) == {"alive"},
+            timeout_s=CHANGE_WAIT_S,
+        )
+    assert far.get("/v1/kv/during?raw").text == "1"
+    assert far.put("/v1/kv/after", "1").json is True
+    assert instances(far, "web") == [("c2", 80)]
