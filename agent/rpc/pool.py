@@ -84,6 +84,7 @@ class Pool:
         self._start_task = start_task
         self._rng = rng
         self._order: list[ServerAddress] = []
+        self._unreached: set[str] = set()  # ids of servers whose last dial failed
         self._asked: ServerAddress | None = None
         self._current: CallingEnd | None = None
         self._dialling: asyncio.Task[CallingEnd | RpcError] | None = None
@@ -150,6 +151,7 @@ class Pool:
         added = list(known.values())
         self._rng.shuffle(added)  # each agent in its own order: the load spreads
         self._order = kept + added
+        self._unreached &= {server.id for server in self._order}
         if self._asked is None:
             return
         now = next((server for server in self._order if server.id == self._asked.id), None)
@@ -180,13 +182,18 @@ class Pool:
         try:
             return await self._dial(server)
         except (OSError, ConnectionLost) as error:
-            _log.warning("server not reached", server=server.name, error=str(error))
+            # All who wait dial again and again: the first time is the news.
+            log = _log.debug if server.id in self._unreached else _log.warning
+            log("server not reached", server=server.name, error=str(error))
+            self._unreached.add(server.id)
             return Unreachable(f"failed to get conn: {server.host}:{server.port}: {error}")
 
     def _use(self, server: ServerAddress, connection: CallingEnd) -> None:
         self._leave_current()
         self._asked, self._current = server, connection
-        _log.debug("server chosen", server=server.name)
+        log = _log.info if server.id in self._unreached else _log.debug
+        log("server chosen", server=server.name)
+        self._unreached.discard(server.id)
 
     def _leave_current(self) -> None:
         if self._current is not None:

@@ -4,6 +4,7 @@ import asyncio
 from random import Random
 
 import pytest
+from structlog.testing import capture_logs
 
 from agent.rpc.connection import CallingEnd, ConnectionLost
 from agent.rpc.pool import (
@@ -94,6 +95,20 @@ async def test_when_none_can_be_reached_the_last_failure_is_told(setting: Settin
 
     with pytest.raises(Unreachable, match=r"failed to get conn: 127.0.0.1:8300: refused"):
         await within(setting.pool.connection())
+
+
+async def test_the_log_tells_once_that_a_server_is_gone_and_once_that_it_is_back(setting: Setting):
+    setting.start(A)
+    setting.network.down = {A.id}
+    with capture_logs() as lines:
+        for _ in range(3):
+            with pytest.raises(Unreachable):
+                await within(setting.pool.connection())
+        setting.network.down = set()
+        await within(setting.pool.connection())
+
+    told = [(line["log_level"], line["event"]) for line in lines if line["log_level"] != "debug"]
+    assert told == [("warning", "server not reached"), ("info", "server chosen")]
 
 
 async def test_a_server_that_failed_is_left_at_once_and_tried_last(setting: Setting):
