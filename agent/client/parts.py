@@ -1,6 +1,6 @@
 """Makes a client agent's way to the servers out of its parts.
 
-    members (gossip) ─► pool (one connection to one server) ─► router
+    members (gossip) ─► pool (one connection to one server) ─► router ─► cache of reads
 
 Nothing here decides anything.
 """
@@ -11,6 +11,7 @@ from agent.rpc import wire
 from agent.rpc.dial import Dialler
 from agent.rpc.meter import Count
 from agent.rpc.pool import Pool, Servers
+from agent.rpc.read_cache import ReadCache
 from agent.rpc.remote_router import CallLimits, RemoteRouter
 from agent.rpc.server import Random
 from agent.tasks import Tasks
@@ -45,6 +46,13 @@ class ClientParts:
             rng=rng,
             now_s=monotonic_s,
             count=count,
+        )
+        self.router.cache = ReadCache(
+            self.router.call,
+            start_task=tasks.start,
+            rng=rng,
+            now_s=monotonic_s,
+            default_wait_ns=lambda: self.router.limits.default_query_time,
         )
 
     def start(self) -> None:

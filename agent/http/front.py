@@ -19,6 +19,7 @@ from agent.http.settings import HttpSettings
 from agent.local.agent import LocalAgent
 from agent.rpc.any_router import AnyRouter
 from agent.rpc.cache import SeenReads
+from agent.rpc.remote_router import RemoteRouter
 from agent.rpc.request import Consistency, ReadRequest, Reply
 
 _log = structlog.get_logger("agent.http")
@@ -141,17 +142,26 @@ class Front:
 
     async def _read(self, route: Route, action: Read, call: Call) -> Answer:
         request = action.build(call)
-        reply = await self.router.call(request)
-        headers = self.read_headers(route, request, reply)
+        if route.cacheable and call.query.has("cached") and self.settings.use_cache:
+            reply, cached = await self.read_cached(request, call)
+        else:
+            reply, cached = await self.router.call(request), {}
+        headers = self.read_headers(route, request, reply) | cached
         try:
             answer = action.show(call, reply)
         except HttpError as error:
             # Clients wait for what does not exist yet: a refusal has an index too.
             error.headers.update(headers)
             raise
-        if route.cacheable and call.query.has("cached") and self.settings.use_cache:
-            headers |= self.seen.headers(request, call.headers.get("Cache-Control", ""))
         return _with_headers(answer, headers)
+
+    async def read_cached(self, request: ReadRequest, call: Call) -> tuple[Reply, dict[str, str]]:
+        """An answer that may be kept, and the headers that tell whether it was."""
+        control = call.headers.get("Cache-Control", "")
+        if isinstance(self.router, RemoteRouter) and self.router.cache is not None:
+            return await self.router.cache.read(request, control)
+        reply = await self.router.call(request)
+        return reply, self.seen.headers(request, control)
 
     def answer_now(self, route: Route, call: Call) -> tuple[Answer, list[Hashable]]:
         """The answer to a read that does not block, and the watch keys of its content.

@@ -2,7 +2,7 @@
 
 A server answers from its own state, which is never older than any cache; what is left to a cache is
 to tell a client whether its question was asked before (X-Cache) and how old the answer is (Age).
-Source: Consul API, agent caching.
+A client agent keeps answers: agent.rpc.read_cache. Source: Consul API, agent caching.
 """
 
 from collections import OrderedDict
@@ -19,6 +19,36 @@ READS_MAX: Final = 8192  # distinct questions remembered; the least recently ask
 _encode = msgspec.msgpack.encode
 
 
+class CacheControl(msgspec.Struct, frozen=True, kw_only=True):
+    """What a Cache-Control header asks for; None where it says nothing.
+
+    Answers older than ``max_age_s`` are fetched anew; if that fails, one that is not older than
+    ``stale_if_error_s`` is given.
+    """
+
+    must_fetch: bool = False
+    max_age_s: int | None = None
+    stale_if_error_s: int | None = None
+
+    @classmethod
+    def of(cls, header: str) -> "CacheControl":
+        """Read a header. Raises BadRequest."""
+        seconds: dict[str, int] = {}
+        must_fetch = False
+        for part in header.split(","):
+            name, _, value = part.strip().partition("=")
+            must_fetch = must_fetch or name == "must-revalidate"
+            if name in {"max-age", "stale-if-error"}:
+                if not (value.isascii() and value.isdecimal()):
+                    raise BadRequest("Invalid Cache-Control header.")
+                seconds[name] = int(value)
+        return cls(
+            must_fetch=must_fetch or seconds.get("max-age") == 0,
+            max_age_s=seconds.get("max-age"),
+            stale_if_error_s=seconds.get("stale-if-error"),
+        )
+
+
 class SeenReads:
     """The reads that were asked with ``?cached``."""
 
@@ -27,10 +57,8 @@ class SeenReads:
 
     def headers(self, request: ReadRequest, cache_control: str) -> dict[str, str]:
         """X-Cache and Age of a read. Raises BadRequest for a bad Cache-Control header."""
-        must_fetch = _must_fetch(cache_control)
-        question = msgspec.structs.replace(request, min_index=0, wait_ns=0)
-        # A digest, so that long questions take no more room than short ones.
-        key = blake2b(type(request).__name__.encode() + _encode(question), digest_size=16).digest()
+        must_fetch = CacheControl.of(cache_control).must_fetch
+        key = question_digest(request)
         known = key in self._seen
         self._seen[key] = None
         self._seen.move_to_end(key)
@@ -39,14 +67,7 @@ class SeenReads:
         return {"X-Cache": "HIT", "Age": "0"} if known and not must_fetch else {"X-Cache": "MISS"}
 
 
-def _must_fetch(cache_control: str) -> bool:
-    must_fetch = False
-    for part in cache_control.split(","):
-        name, _, value = part.strip().partition("=")
-        if name == "must-revalidate":
-            must_fetch = True
-        if name in {"max-age", "stale-if-error"}:
-            if not value.isdigit():
-                raise BadRequest("Invalid Cache-Control header.")
-            must_fetch = must_fetch or (name == "max-age" and int(value) == 0)
-    return must_fetch
+def question_digest(request: ReadRequest) -> bytes:
+    """What is asked, whatever the index and the wait; long questions take no more room."""
+    question = msgspec.structs.replace(request, min_index=0, wait_ns=0)
+    return blake2b(type(request).__name__.encode() + _encode(question), digest_size=16).digest()

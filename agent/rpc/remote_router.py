@@ -24,6 +24,7 @@ from agent.rpc.meter import Count, uncounted
 from agent.rpc.patience import Patience
 from agent.rpc.pool import Unreachable
 from agent.rpc.rate import TokenBucket
+from agent.rpc.read_cache import ReadCache
 from agent.rpc.refusal import RELAYED, from_frame
 from agent.rpc.request import NoLeader, ReadRequest, Reply, Request, RpcError
 from agent.rpc.server import Random
@@ -108,6 +109,7 @@ class RemoteRouter:
     ) -> None:
         self.context = RemoteContext(datacenter)
         self.blocked_count = 0
+        self.cache: ReadCache | None = None  # what ``?cached`` is answered from, where there is one
         self._pool = pool
         self._rng = rng
         self._now_s = now_s

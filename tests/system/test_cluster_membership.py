@@ -172,6 +172,33 @@ def test_a_blocking_read_goes_on_over_a_short_restart_of_the_server(
     assert answer.index > index
 
 
+def test_a_client_answers_from_its_cache_while_the_server_is_away(
+    start_agent: AgentStarter,
+) -> None:
+    cluster = Cluster(start_agent, "-node=s1", dev=False)
+    client = cluster.client("c1")
+    client.put_ok("/v1/agent/service/register", {"Name": "web", "Port": 80})
+    wait_until(lambda: instances(client, "web") == [("c1", 80)])
+    path = "/v1/health/service/web?cached"
+    first, second = client.get(path), client.get(path)
+
+    cluster.server.kill()
+    during = client.get(path)
+    cluster.server.restart()
+    other = cluster.client("c2")
+    other.put_ok("/v1/agent/service/register", {"Name": "web", "Port": 81})
+
+    assert [answer.headers["X-Cache"] for answer in (first, second, during)] == [
+        "MISS",
+        "HIT",
+        "HIT",
+    ]
+    assert during.json == first.json
+    assert during.elapsed_s < 1
+    wait_until(lambda: len(client.get(path).json) == 2, timeout_s=2 * CHANGE_WAIT_S)
+    assert client.get(path).headers["X-Cache"] == "HIT"
+
+
 def test_a_client_that_never_finds_a_server_ends_after_its_tries(
     start_agent: AgentStarter,
 ) -> None:

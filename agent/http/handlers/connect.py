@@ -82,8 +82,7 @@ async def set_configuration(call: Call) -> Answer:
 async def agent_roots(call: Call) -> Answer:
     """The roots, from this agent's cache."""
     request = CARootsGet(**read_options(call))
-    reply = await call.front.router.call(request)
-    cached = call.front.seen.headers(request, call.headers.get("Cache-Control", ""))
+    reply, cached = await call.front.read_cached(request, call)
     return Answer(json=reply.value, headers={"X-Consul-Index": str(reply.index), **cached})
 
 
