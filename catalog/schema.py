@@ -6,7 +6,7 @@ left out), its API names (``go_name``), its JSON shape (``catalog.shape``), its 
 """
 
 from collections.abc import Callable, Hashable, Iterable
-from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar, get_args
 
 import msgspec
 from typing_extensions import override
@@ -49,6 +49,17 @@ Hidden = Annotated[T, msgspec.Meta(extra={"hidden": True})]
 
 Unfiltered = Annotated[T, msgspec.Meta(extra={"unfiltered": True})]
 """A field that is shown but is no selector of the filter language."""
+
+
+def plain_type(hint: Any) -> Any:
+    """The type of a field under its marks and ``| None``."""
+    while hasattr(hint, "__metadata__"):
+        hint = hint.__origin__
+    arguments = get_args(hint)
+    if type(None) in arguments:
+        (rest,) = (argument for argument in arguments if argument is not type(None))
+        return plain_type(rest)
+    return hint
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, rename=go_name, omit_defaults=True):

@@ -5,12 +5,12 @@ lists of rows are stepped through, maps take any key.
 """
 
 from functools import cache
-from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from catalog.filters.syntax import FilterError, Operator
-from catalog.schema import Row
+from catalog.schema import Row, plain_type
 from catalog.shape import marks
 
 FieldKind: TypeAlias = Literal["str", "int", "float", "bool", "list", "map", "row"]
@@ -52,7 +52,7 @@ def row_field(row: type[Row]) -> Field:
 
 def _field(hint: Any) -> Field | None:
     """What a type annotation allows; None for types that the language does not know."""
-    plain = _plain(hint)
+    plain = plain_type(hint)
     if plain is str:
         return Field("str", _EQUALITY | _MEMBERSHIP | _EMPTINESS | _PATTERNS)
     if plain in _NUMBERS:
@@ -70,18 +70,6 @@ def _field(hint: Any) -> Field | None:
         item = _field(arguments[1])
         return None if item is None else Field("map", _EMPTINESS | _MEMBERSHIP, item=item)
     return None
-
-
-def _plain(hint: Any) -> Any:
-    """The type under marks and ``| None``."""
-    while hasattr(hint, "__metadata__"):
-        hint = hint.__origin__
-    arguments = get_args(hint)
-    if type(None) in arguments:
-        (rest,) = (argument for argument in arguments if argument is not type(None))
-        return _plain(rest)
-    assert get_origin(hint) is not Union
-    return hint
 
 
 def resolve(root: Field, path: tuple[str, ...]) -> Field:

@@ -2,7 +2,7 @@ from typing import get_type_hints
 
 import pytest
 
-from catalog.schema import Hidden, Omit, Row, Table, Unfiltered, go_name
+from catalog.schema import Hidden, Omit, Row, Table, Unfiltered, go_name, plain_type
 from catalog.shape import marks
 
 
@@ -43,6 +43,19 @@ def test_marks_of_a_field_add_up() -> None:
         "stored": {"hidden"},
         "shown": {"unfiltered", "omit_empty"},
     } == {name: marks(hint) for name, hint in hints.items()}
+
+
+@pytest.mark.parametrize(
+    ("hint", "plain"),
+    [
+        (str, str),
+        (Omit[str], str),
+        (Sample | None, Sample),
+        (Omit[tuple[str, ...] | None], tuple[str, ...]),
+    ],
+)
+def test_plain_type_is_under_marks_and_none(hint: object, plain: object) -> None:
+    assert plain == plain_type(hint)
 
 
 def test_table_names_itself() -> None:

@@ -15,7 +15,7 @@ from catalog.duration import parse_duration
 from catalog.errors import BadRequest
 from catalog.rows.config_entry.entry import Entry, errors_text, go_numbers, quoted
 from catalog.rows.config_entry.service_intentions import LEGACY_FIELDS, SourceIntention
-from catalog.schema import Row
+from catalog.schema import Row, plain_type
 from catalog.shape import marks
 
 NESTING_MAX: Final = 64
@@ -123,7 +123,7 @@ class _Decoding:
     def value(self, hint: Any, value: Any, path: str) -> Any:
         if "duration" in marks(hint):
             return self.duration(value, path)
-        plain = _plain(hint)
+        plain = plain_type(hint)
         reader = self.readers().get(plain)
         if reader is not None:
             return reader(value, path)
@@ -248,14 +248,3 @@ def _finite(text: str) -> float | None:
     except ValueError:
         return None
     return number if isfinite(number) else None
-
-
-def _plain(hint: Any) -> Any:
-    """The type under marks and ``| None``."""
-    while hasattr(hint, "__metadata__"):
-        hint = hint.__origin__
-    arguments = get_args(hint)
-    if type(None) in arguments:
-        (rest,) = (argument for argument in arguments if argument is not type(None))
-        return _plain(rest)
-    return hint
