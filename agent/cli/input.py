@@ -31,6 +31,11 @@ def read_file(name: str) -> bytes:
         raise Failure(message) from error
 
 
+def document_from(name: str) -> dict[str, Any]:
+    """Return the document of a file, or of standard input for ``-``. Raises Failure naming it."""
+    return document(file_or_stdin(name), "standard input" if name == "-" else name)
+
+
 def document(raw: bytes, name: str) -> dict[str, Any]:
     """Return an HCL or JSON document as an object. Raises Failure naming ``name``."""
     try:

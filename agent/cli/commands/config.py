@@ -5,15 +5,14 @@ from typing import Any
 from agent.cli.client import Query, segment
 from agent.cli.command import Call
 from agent.cli.failure import Failure, explaining
-from agent.cli.input import document, file_or_stdin
+from agent.cli.input import document_from
 from agent.cli.output import say, spaced_json
 
 
 def write(call: Call) -> int:
     """``config write FILE``."""
     call.expect_arguments(1, 1, "Must provide exactly one positional argument to specify the file")
-    name = call.arguments[0]
-    entry = document(file_or_stdin(name), "standard input" if name == "-" else name)
+    entry = document_from(call.arguments[0])
     kind, entry_name = _field(entry, "Kind"), _field(entry, "Name")
     query: Query = []
     if call.switch("cas"):

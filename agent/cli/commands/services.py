@@ -6,7 +6,7 @@ from typing import Any, Final
 from agent.cli.client import segment
 from agent.cli.command import Call
 from agent.cli.failure import Failure, explaining
-from agent.cli.input import document, file_or_stdin
+from agent.cli.input import document_from
 from agent.cli.output import say
 
 _NO_SERVICE: Final = "Service registration requires at least one argument or flags."
@@ -80,9 +80,7 @@ def _from_files(call: Call) -> list[Definition]:
     return [
         definition
         for name in call.arguments
-        for definition in _definitions(
-            document(file_or_stdin(name), "standard input" if name == "-" else name), name
-        )
+        for definition in _definitions(document_from(name), name)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Rows of the commands about intentions and config entries."""
+"""Rows of the commands about intentions, config entries and certificates."""
 
 from typing import Final
 
@@ -95,5 +95,27 @@ ROWS: Final[tuple[Command, ...]] = (
         "config:delete",
         server=True,
         flags=(*CAS, Flag("kind", "Kind of the entry."), Flag("name", "Name of the entry.")),
+    ),
+    Command(
+        "connect ca get-config",
+        GROUP,
+        "Print the configuration of the certificate authority",
+        "connect:get_config",
+        server=True,
+    ),
+    Command(
+        "connect ca set-config",
+        GROUP,
+        "Replace the configuration of the certificate authority",
+        "connect:set_config",
+        server=True,
+        flags=(
+            Flag("config-file", "File of the new configuration, HCL or JSON."),
+            Flag(
+                "force-without-cross-signing",
+                "Change the root even if the old one cannot sign the new one.",
+                Kind.SWITCH,
+            ),
+        ),
     ),
 )
