@@ -1,7 +1,7 @@
 """The command line of scripts/bench gossip: pools of serf's and of ours in turn, and a table.
 
-Everything runs in a network namespace of its own: its addresses and ports are nobody else's, and
-its loopback carries nothing but the pool that is being measured.
+Everything runs in namespaces of its own: its addresses and ports are nobody else's, its loopback
+carries nothing but the pool that is being measured, and no process outlives the run.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -31,12 +32,20 @@ from tests.bench.gossip_pools import KINDS, Pool
 from tests.system.agent_process import ROOT
 
 AGENTS_MAX = 100  # each has an address 127.0.0.N and some 60 MiB
-IN_NAMESPACE = "--in-namespace"
+INSIDE = "--inside"  # of the namespaces
+# The processes inside end with the first one, and that one with unshare, however it ends.
+NAMESPACES = ("--net", "--pid", "--mount-proc", "--fork", "--kill-child")
 # Brings up the loopback of the new namespace, then goes on as the program itself.
 ENTER = 'ip link set lo up && exec "$@"'
 # At most this many times serf's value; a time that is no longer than serf's keeps the bound.
 RATIO_MAX = {JOIN: 1.0, EVENT: 1.0, FAILURE: 1.0, CPU: 3.0}
+# A wait begins at any moment of a timer's interval (gossip 0.2 s, probes 1 s), so values that are
+# closer than one interval are even.
+INTERVAL_S = {JOIN: 0.2, EVENT: 0.2, FAILURE: 1.0}
 CLIENT_MEBIBYTES_MAX = 50.0
+
+
+Verdict = Literal["ok", "even", "MISSED"]
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,12 +69,17 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         serf, ours = self.medians.get("serf"), self.medians.get(kind)
         return ours / serf if serf and ours is not None else None
 
-    def met(self, kind: str) -> bool | None:
+    def verdict(self, kind: str) -> Verdict | None:
         """Whether a kind keeps its bound; None if it has none."""
         if kind == "client" and self.measurement == MEMORY:
-            return self.medians[kind] <= CLIENT_MEBIBYTES_MAX
+            return "ok" if self.medians[kind] <= CLIENT_MEBIBYTES_MAX else "MISSED"
         ratio, bound = self.ratio(kind), RATIO_MAX.get(self.measurement)
-        return None if ratio is None or bound is None else ratio <= bound
+        if ratio is None or bound is None or kind == "serf":
+            return None
+        if ratio <= bound:
+            return "ok"
+        above_s = self.medians[kind] - self.medians["serf"] * bound
+        return "even" if above_s < INTERVAL_S.get(self.measurement, 0.0) else "MISSED"
 
     @property
     def target(self) -> str:
@@ -78,7 +92,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 def main(argv: list[str]) -> int:
     """Measure what the arguments ask for. 1 if a target is missed, else 0."""
-    if IN_NAMESPACE not in argv:
+    if INSIDE not in argv:
         enter_namespace(argv)
     arguments = parse(argv)
     wanted = [kind for kind in KINDS if kind.kind in arguments.kinds]
@@ -89,7 +103,8 @@ def main(argv: list[str]) -> int:
     took_s = time.monotonic() - began
     print(f"{took_s:.0f} s; load before {load_before:.1f}, after {os.getloadavg()[0]:.1f}")
     write(seen, load_before)
-    return 1 if any(row.met(kind) is False for row in rows for kind in row.medians) else 0
+    verdicts = {row.verdict(kind) for row in rows for kind in row.medians}
+    return 1 if "MISSED" in verdicts else 0
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -100,7 +115,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=1, help="times that the kinds take turns")
     parser.add_argument("--idle", type=float, default=10.0, help="seconds that costs are taken of")
     parser.add_argument("--kinds", type=lambda text: text.split(","), default=names)
-    parser.add_argument(IN_NAMESPACE, action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument(INSIDE, action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     if unknown := set(arguments.kinds) - set(names):
         parser.error(f"--kinds: {min(unknown)!r}: use {','.join(names)}")
@@ -116,10 +131,10 @@ def sizes(text: str) -> list[int]:
 
 
 def enter_namespace(argv: list[str]) -> None:
-    """Become this program in a network namespace of its own. Does not return."""
+    """Become this program in namespaces of its own. Does not return."""
     user = [] if os.geteuid() == 0 else ["--map-root-user"]
-    program = [sys.executable, "-m", "tests.bench.gossip", *argv, IN_NAMESPACE]
-    command = ["unshare", *user, "--net", "sh", "-c", ENTER, "sh", *program]
+    program = [sys.executable, "-m", "tests.bench.gossip", *argv, INSIDE]
+    command = ["unshare", *user, *NAMESPACES, "sh", "-c", ENTER, "sh", *program]
     sys.stdout.flush()
     os.chdir(ROOT)
     os.execvp(command[0], command)
@@ -166,8 +181,8 @@ def line(row: Row) -> str:
     """One row of the table."""
     values = " ".join(f"{number(row.medians.get(kind)):>8}" for kind in ("serf", "bare", "client"))
     ratios = f"{number(row.ratio('bare')):>10} {number(row.ratio('client')):>12}"
-    missed = [kind for kind in row.medians if row.met(kind) is False]
-    verdict = f"MISSED by {', '.join(missed)}" if missed else "ok" if row.target else ""
+    verdicts = {kind: row.verdict(kind) for kind in row.medians}
+    verdict = ", ".join(f"{kind} {each}" for kind, each in verdicts.items() if each)
     return f"{row.agents:6}  {row.measurement:24} {values} {ratios}  {row.target:14} {verdict}"
 
 

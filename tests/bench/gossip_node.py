@@ -3,7 +3,7 @@
 It says on standard output what it hears, one line each, and takes one command a line on standard
 input: ``join ADDRESS`` or ``event NAME``. It ends with its standard input.
 
-    python -m tests.bench.gossip_node NAME ADDRESS
+    python -m tests.bench.gossip_node NAME ADDRESS [TAG=VALUE ...]
 """
 
 import asyncio
@@ -44,7 +44,7 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-async def run(name: str, host: str) -> None:
+async def run(name: str, host: str, *tags: str) -> None:
     """Be a node until standard input ends."""
     tasks = Tasks()
     surroundings = Surroundings(
@@ -54,7 +54,8 @@ async def run(name: str, host: str) -> None:
         start_task=tasks.start,
     )
     address = Address(bytes(int(part) for part in host.split(".")), PORT)
-    node = Gossip(lan(name, address), Settings(), surroundings, listener=Speaker())
+    config = lan(name, address, tags=dict(tag.split("=", 1) for tag in tags))
+    node = Gossip(config, Settings(), surroundings, listener=Speaker())
     await node.start()
     say("ready")
     commands = asyncio.StreamReader()

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,7 +31,21 @@ HTTP_PORT = 8500
 # Python spends its start computing; more at once than cores only makes all of them late.
 STARTING_MAX = 2
 START_WAIT_S = 60.0
+END_WAIT_S = 5.0  # a process that closed its output ends at once
 LISTEN_BYTES = 65536
+LAST_LINES = 20  # what a member that ends is quoted with: a traceback
+# What a client agent says of itself; serf's agents and bare nodes say as much, because the size of
+# an announcement decides how many of them a packet takes.
+TAGS = {
+    "build": "1.9.8:00000000",
+    "dc": "dc1",
+    "id": "00000000-0000-4000-8000-000000000000",
+    "role": "node",
+    "vsn": "2",
+    "vsn_max": "3",
+    "vsn_min": "2",
+}
+TAG_WORDS = [f"{key}={value}" for key, value in TAGS.items()]
 # What is heard: which kind of news, about whom.
 News = tuple[str, str]
 
@@ -48,6 +63,7 @@ class Process:
         self.heard: set[News] = set()
         self.is_ready = False
         self.rest = b""
+        self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -174,11 +190,12 @@ class Pool(ABC):
         assert member.process.stdout is not None
         chunk = os.read(member.process.stdout.fileno(), LISTEN_BYTES)
         if not chunk:
-            said = member.rest.decode(errors="replace")
-            raise GossipBenchError(f"{self.kind}: {member.name} ended; it said: {said}")
+            status, said = member.process.wait(END_WAIT_S), "\n".join(member.last_lines)
+            raise GossipBenchError(f"{self.kind} {member.name} ended with {status}:\n{said}")
         *lines, member.rest = (member.rest + chunk).split(b"\n")
         for raw in lines:
             line = raw.decode(errors="replace")
+            member.last_lines.append(line)
             if self.ready.search(line):
                 member.is_ready = True
             elif found := self.news.search(line):
@@ -221,7 +238,8 @@ class SerfPool(LinePool):
     @override
     def command(self, name: str, host: str) -> list[str]:
         options = [f"-bind={host}:{GOSSIP_PORT}", f"-rpc-addr={host}:{RPC_PORT}"]
-        return [self._program, "agent", f"-node={name}", "-profile=lan", *options]
+        tags = [f"-tag={word}" for word in TAG_WORDS]
+        return [self._program, "agent", f"-node={name}", "-profile=lan", *options, *tags]
 
     @override
     def start(self) -> None:
@@ -263,7 +281,7 @@ class BarePool(LinePool):
 
     @override
     def command(self, name: str, host: str) -> list[str]:
-        return [sys.executable, "-m", "tests.bench.gossip_node", name, host]
+        return [sys.executable, "-m", "tests.bench.gossip_node", name, host, *TAG_WORDS]
 
     @override
     def join(self, member: Process, first: Process) -> None:

@@ -32,12 +32,19 @@ def test_report_names_who_misses_which_target():
 
     rows = rows_of([serf, bare, client])
 
-    verdicts = {row.measurement: {kind: row.met(kind) for kind in row.medians} for row in rows}
-    assert {"serf": True, "bare": False, "client": True} == verdicts[JOIN]
-    assert {"serf": True, "bare": True, "client": False} == verdicts[CPU]
-    assert {"serf": None, "bare": None, "client": False} == verdicts[MEMORY]
+    verdicts = {row.measurement: {kind: row.verdict(kind) for kind in row.medians} for row in rows}
+    assert {"serf": None, "bare": "MISSED", "client": "ok"} == verdicts[JOIN]
+    assert {"serf": None, "bare": "ok", "client": "MISSED"} == verdicts[CPU]
+    assert {"serf": None, "bare": None, "client": "MISSED"} == verdicts[MEMORY]
     assert {"serf": None, "bare": None, "client": None} == verdicts[TRAFFIC]
-    assert "MISSED by client" in render([row_of(rows, MEMORY)])
+    assert "client MISSED" in render([row_of(rows, MEMORY)])
+
+
+@pytest.mark.parametrize(("bare_s", "verdict"), [(7.9, "even"), (8.1, "MISSED")])
+def test_times_closer_than_a_timer_are_even(bare_s: float, verdict: str):
+    rows = rows_of([measured("serf", **{FAILURE: 7.0}), measured("bare", **{FAILURE: bare_s})])
+
+    assert verdict == row_of(rows, FAILURE).verdict("bare")
 
 
 def test_report_takes_medians_of_the_rounds():
@@ -49,7 +56,7 @@ def test_report_takes_medians_of_the_rounds():
 def test_report_without_serf_has_no_ratios():
     row = row_of(rows_of([measured("bare")]), EVENT)
 
-    assert (None, None) == (row.ratio("bare"), row.met("bare"))
+    assert (None, None) == (row.ratio("bare"), row.verdict("bare"))
     assert "1.00" in render([row])
 
 
