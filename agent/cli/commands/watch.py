@@ -18,7 +18,7 @@ from agent.cli.output import say, spaced_json, warn
 RETRY_S: Final = 5.0  # first pause after a failed query; grows by as much each time
 RETRY_S_MAX: Final = 180.0
 _NOT_FOUND: Final = 404
-_TYPES: Final = "key, keyprefix, services, nodes, service, checks or event"
+_TYPES: Final = "key, keyprefix, services, nodes, service, checks, event or connect_roots"
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -69,6 +69,8 @@ def _source(call: Call) -> Source:
         case "event":
             name = call.text("name")
             return Source("/v1/event/list", [("name", name)] if name else [])
+        case "connect_roots":
+            return Source("/v1/connect/ca/roots")
         case unknown:
             message = f'Unsupported watch type "{unknown}": must be {_TYPES}'
             raise Failure(message)

@@ -110,7 +110,10 @@ ROWS: Final[tuple[Command, ...]] = (
             SHELL,
             Flag("state", "State of checks (type checks): any, passing, warning or critical."),
             Flag("tag", "Only instances with this tag (type service).", Kind.TEXTS),
-            Flag("type", "key, keyprefix, services, nodes, service, checks or event."),
+            Flag(
+                "type",
+                "key, keyprefix, services, nodes, service, checks, event or connect_roots.",
+            ),
         ),
         notes="The command gets the view as JSON on standard input and CONSUL_INDEX in its "
         "environment. Without a command the view is printed once.",

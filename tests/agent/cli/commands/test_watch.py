@@ -28,6 +28,7 @@ MAIN = [sys.executable, "-c", "import sys; from agent.cli.main import main; sys.
         (("-type=checks", "-state=critical"), "/v1/health/state/critical", {}),
         (("-type=checks", "-service=web"), "/v1/health/checks/web", {}),
         (("-type=event", "-name=e"), "/v1/event/list", {"name": "e"}),
+        (("-type=connect_roots",), "/v1/connect/ca/roots", {}),
     ],
 )
 def test_each_type_asks_its_endpoint_and_prints_once(agent, cli, argv, path, query):
