@@ -65,6 +65,14 @@ class Network:
         """Let packets through again."""
         ip("-n", self.namespace("hub"), "link", "set", "port-b", "master", "bridge")
 
+    def deafen(self) -> None:
+        """Lose every packet to host b; what it sends arrives."""
+        hub = self.namespace("hub")
+        # The bridge knows no address behind the port and may not try: nothing goes out there.
+        for word in ("learning", "flood", "mcast_flood", "bcast_flood"):
+            ip("-n", hub, "link", "set", "port-b", "type", "bridge_slave", word, "off")
+        ip("-n", hub, "link", "set", "port-b", "type", "bridge_slave", "fdb_flush")
+
 
 @contextlib.contextmanager
 def two_hosts() -> Iterator[Network]:

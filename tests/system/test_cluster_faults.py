@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from random import Random
 
@@ -27,6 +28,8 @@ JUNK_BYTES_MAX = 1400
 MEMORY_GROWTH_BYTES_MAX = 24 * 1024 * 1024
 # The hold time of 7 s, and the last dial of 3 s that begins in it; the rest is the machine's.
 OUTAGE_ANSWER_S_MAX = 13.0
+# With probes each 100 ms a false accusation is a failure after some 300 ms; this is many of them.
+DEAF_S = 6.0
 
 
 @contextlib.contextmanager
@@ -126,22 +129,56 @@ def network() -> Iterator[Network]:
         yield network
 
 
-def test_a_cluster_cut_in_two_heals(start_agent: AgentStarter, network: Network) -> None:
+def three_on_two_hosts(
+    start_agent: AgentStarter, network: Network
+) -> tuple[HostedAgent, HostedAgent, HostedAgent]:
+    """The server s1 and the client c1 on host a, the client c2 on host b."""
     below = start_agent.directory
     server = HostedAgent(network, "a", below / "s1", "-dev", "-node=s1", QUICK_GOSSIP)
     start_agent.processes.append(server)
     server.start()
-    clients: dict[str, HostedAgent] = {}
+    joined = f"-retry-join={HOSTS['a']}:{server.ports['serf-lan']}"
+    clients: list[HostedAgent] = []
     for name, host in (("c1", "a"), ("c2", "b")):
-        joined = f"-retry-join={HOSTS['a']}:{server.ports['serf-lan']}"
-        kept = f"-data-dir={below / f'{name}-kept'}"
-        client = HostedAgent(
-            network, host, below / name, f"-node={name}", kept, joined, QUICK_GOSSIP
-        )
+        own = (f"-node={name}", f"-data-dir={below / f'{name}-kept'}")
+        client = HostedAgent(network, host, below / name, *own, joined, QUICK_GOSSIP)
         start_agent.processes.append(client)
-        clients[name] = client
+        clients.append(client)
         client.start()
-    near, far = clients["c1"], clients["c2"]
+    near, far = clients
+    for agent in (server, near, far):
+        wait_until(
+            lambda agent=agent: list(member_status(agent).values()) == ["alive"] * 3,
+            timeout_s=CHANGE_WAIT_S,
+        )
+    return server, near, far
+
+
+def test_an_agent_that_hears_nothing_harms_only_itself(
+    start_agent: AgentStarter, network: Network
+) -> None:
+    server, near, far = three_on_two_hosts(start_agent, network)
+
+    network.deafen()
+
+    seen: set[str] = set()
+    ends_s = time.monotonic() + DEAF_S
+    while time.monotonic() < ends_s:  # what must not happen has no event to wait for
+        seen.add(member_status(server)["c1"])
+        seen.add(member_status(near)["s1"])
+        time.sleep(0.1)
+    far.put_ok("/v1/event/fire/heard")
+    wait_until(lambda: server.get("/v1/event/list?name=heard").json, what="what the deaf one says")
+    assert seen == {"alive"}
+    assert "member-failed: pool=lan member=c1" not in server.log_path.read_text()
+    assert "member-failed: pool=lan member=s1" not in near.log_path.read_text()
+    wait_until(lambda: member_status(server)["c2"] == "failed", timeout_s=CHANGE_WAIT_S)
+    wait_until(lambda: node_status(near, "c2") == "critical", timeout_s=CHANGE_WAIT_S)
+    assert node_status(near, "c1") == "passing"
+
+
+def test_a_cluster_cut_in_two_heals(start_agent: AgentStarter, network: Network) -> None:
+    server, near, far = three_on_two_hosts(start_agent, network)
     far.put_ok("/v1/agent/service/register", {"Name": "web", "Port": 80})
     wait_until(lambda: instances(near, "web") == [("c2", 80)], timeout_s=CHANGE_WAIT_S)
 
