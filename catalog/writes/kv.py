@@ -41,10 +41,8 @@ def put(tx: Tx, operation: KvOperation) -> KeyValue:
     return _store(
         tx,
         before,
-        KeyValue(
-            key=operation.key,
-            value=operation.value,
-            flags=operation.flags,
+        _pair(
+            operation,
             # Fencing tokens are built on the lock index: a plain write must not reset it.
             lock_index=before.lock_index if before else 0,
             session=before.session if before else "",
@@ -72,17 +70,8 @@ def lock(tx: Tx, operation: KvOperation) -> bool:
         return False
     held = before is not None and before.session == operation.session
     count = before.lock_index if before else 0
-    _write(
-        tx,
-        before,
-        KeyValue(
-            key=operation.key,
-            value=operation.value,
-            flags=operation.flags,
-            lock_index=count if held else count + 1,
-            session=operation.session,
-        ),
-    )
+    lock_index = count if held else count + 1
+    _write(tx, before, _pair(operation, lock_index=lock_index, session=operation.session))
     return True
 
 
@@ -91,16 +80,7 @@ def unlock(tx: Tx, operation: KvOperation) -> bool:
     before = tx.store.get(KV, operation.key)
     if not operation.session or before is None or before.session != operation.session:
         return False
-    _write(
-        tx,
-        before,
-        KeyValue(
-            key=operation.key,
-            value=operation.value,
-            flags=operation.flags,
-            lock_index=before.lock_index,
-        ),
-    )
+    _write(tx, before, _pair(operation, lock_index=before.lock_index))
     return True
 
 
@@ -152,6 +132,16 @@ def _same(before: KeyValue, after: KeyValue) -> bool:
         and before.flags == after.flags
         and before.session == after.session
         and before.lock_index == after.lock_index
+    )
+
+
+def _pair(operation: KvOperation, *, lock_index: int, session: str = "") -> KeyValue:
+    return KeyValue(
+        key=operation.key,
+        value=operation.value,
+        flags=operation.flags,
+        lock_index=lock_index,
+        session=session,
     )
 
 

@@ -3,6 +3,8 @@
 Every operation is attempted, so that all refusals are reported; any refusal undoes the whole.
 """
 
+from collections.abc import Callable, Iterable
+
 from msgspec.structs import replace
 
 from catalog.commands import (
@@ -27,25 +29,22 @@ from catalog.writes.tx import Tx
 
 def apply(tx: Tx, transaction: Transaction) -> tuple[TxnResult, ...]:
     """Carry out all operations. Raises TxnRefused if any is refused."""
-    results: list[TxnResult] = []
-    errors: list[TxnError] = []
-    for position, operation in enumerate(transaction.operations):
-        try:
-            results += _run(tx, operation)
-        except CatalogError as error:
-            errors.append(TxnError(op_index=position, what=str(error)))
-    if errors:
-        raise TxnRefused(tuple(errors))
-    return tuple(results)
+    return _attempt_all(transaction.operations, lambda operation: _run(tx, operation))
 
 
 def read(store: Store, operations: tuple[Operation, ...]) -> tuple[TxnResult, ...]:
     """Carry out operations that change nothing, without the log. Raises TxnRefused."""
+    return _attempt_all(operations, lambda operation: _read(store, operation))
+
+
+def _attempt_all(
+    operations: Iterable[Operation], attempt: Callable[[Operation], list[TxnResult]]
+) -> tuple[TxnResult, ...]:
     results: list[TxnResult] = []
     errors: list[TxnError] = []
     for position, operation in enumerate(operations):
         try:
-            results += _read(store, operation)
+            results += attempt(operation)
         except CatalogError as error:
             errors.append(TxnError(op_index=position, what=str(error)))
     if errors:
