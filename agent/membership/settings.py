@@ -1,13 +1,14 @@
 """From the configuration to the two gossip pools: the LAN's, and on servers the WAN's.
 
-Plain translations. The user's timers lie over Consul's profile, which sets the rest: a dead name
-is taken over after 30 s, a goodbye may spread for 3 s, an event has at most 512 bytes.
+Plain translations. The user's timers lie over Consul's profile, which sets the rest: a goodbye may
+spread for 3 s, an event has at most 512 bytes.
 Source: surface §5.2 and §8; gossip data: ``serf/`` in the data directory.
 """
 
 import base64
 import ipaddress
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -21,6 +22,10 @@ from gossip.core.config import Config, consul_lan, consul_wan
 from gossip.core.policy import Policy
 from gossip.core.types import Address
 from gossip.surroundings import Settings
+
+# A dead agent's name may be taken over this much later on the LAN. With Consul's 30 s an agent that
+# lost its data directory and its address is back after up to a minute; with these within 30 s.
+DEAD_RECLAIM_S: Final = 15.0
 
 
 class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +46,7 @@ def lan_settings(
             _address(config.serf_lan_advertise, config.serf_lan_addr),
             tags=tags_of(config, node_id, wan_join_port=wan_join_port),
             reconnect_timeout_s=config.reconnect_timeout / SECOND,
+            dead_reclaim_s=DEAD_RECLAIM_S,
             **_timers(config.gossip_lan),
             **_shared(config),
         ),

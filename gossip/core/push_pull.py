@@ -34,6 +34,7 @@ from gossip.core.types import (
 
 SCALE_FREE_NODES: Final = 32  # up to here every node exchanges at the plain interval
 JOINS_MAX: Final = 64  # joins under way at once; each waits for one stream at a time
+TAKE_OVER_RETRY_S: Final = 5.0  # between exchanges while a peer holds our name for a former us
 STREAM_GRACE_S: Final = 1.0  # the driver reports before the deadline; this much later we give up
 REQUESTLESS: Final = -1  # a join of our own making (reconnect, rejoin) is answered to nobody
 
@@ -191,6 +192,9 @@ class Exchanger:
         error = self._refusal(message)
         if not error:
             self._take_in(message, ignore_old=ignore_old)
+            if any(self._is_former_me(node) for node in message.nodes):
+                around = self._around
+                around.schedule.set(Timer(TimerKind.PUSH_PULL), around.now + TAKE_OVER_RETRY_S)
         return error
 
     def _refusal(self, message: PushPull) -> str:
@@ -210,11 +214,22 @@ class Exchanger:
         Not one that lives elsewhere under our name. If it is suspected or dead there, it may be
         what the peer remembers of us, before we were started anew at another address.
         """
-        config = self._around.config
-        if node.name != config.name or node.state is not State.ALIVE:
-            return node.name == config.name
-        own = (normalized_ip(config.address.ip), config.address.port)
-        return own == (normalized_ip(node.address.ip), node.address.port or own[1])
+        if node.name != self._around.config.name:
+            return False
+        return node.state is not State.ALIVE or not self._is_elsewhere(node)
+
+    def _is_former_me(self, node: NodeState) -> bool:
+        """Whether a peer holds our name for another address: it will be ours some time after its
+        holder has died, but nobody would tell the peer of us again then.
+        """
+        is_named_so = node.name == self._around.config.name and node.state is not State.LEFT
+        return is_named_so and self._is_elsewhere(node)
+
+    def _is_elsewhere(self, node: NodeState) -> bool:
+        """Whether a node has another address than ours."""
+        own = self._around.config.address
+        there = (normalized_ip(node.address.ip), node.address.port or own.port)
+        return there != (normalized_ip(own.ip), own.port)
 
     def _tags_of(self, node: NodeState) -> dict[str, str]:
         known = self._table.get(node.name)

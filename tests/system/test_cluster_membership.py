@@ -16,6 +16,7 @@ from tests.system.cluster import (
     is_blocked,
     member_status,
     node_status,
+    put_leave,
     spawn,
     wait_exit,
     wait_logged,
@@ -239,6 +240,29 @@ def test_a_name_in_use_is_refused_and_its_owner_unharmed(start_agent: AgentStart
         assert agent.get("/v1/agent/members").json == before
         assert node_status(agent, "c1") == "passing"
         assert instances(agent, "web") == [("c1", 80)]
+
+
+@pytest.mark.parametrize("end", [put_leave, AgentProcess.kill], ids=["left", "dead"])
+def test_the_name_of_an_agent_that_is_gone_is_free_within_30_seconds(
+    start_agent: AgentStarter, end: Callable[[AgentProcess], None]
+) -> None:
+    cluster = Cluster(start_agent, "-node=s1")
+    former = cluster.client("c1")
+    end(former)
+    if former.process is not None:
+        wait_exit(former)
+
+    heir = spawn(cluster.make_client("c1", directory="heir"))
+
+    def is_member() -> bool:
+        (member,) = (m for m in cluster.server.get("/v1/agent/members").json if m["Name"] == "c1")
+        return (member["Port"], member["Status"]) == (heir.ports["serf-lan"], 1)
+
+    wait_until(is_member, timeout_s=30)
+    own_id = heir.get("/v1/agent/self").json["Config"]["NodeID"]
+    path = "/v1/catalog/node/c1"
+    wait_until(lambda: cluster.server.get(path).json["Node"]["ID"] == own_id)
+    cluster.wait_node("c1", "passing", via=[cluster.server, heir])
 
 
 def test_an_agent_of_another_datacenter_is_refused(start_agent: AgentStarter) -> None:

@@ -27,14 +27,14 @@ def test_the_profile_is_consuls_and_the_timers_are_the_users():
             pool.retransmit_mult,
             pool.gossip_nodes,
         )
-        assert (30.0, 3.0, 512, 72 * 3600.0, False) == (
-            pool.dead_reclaim_s,
+        assert (3.0, 512, 72 * 3600.0, False) == (
             pool.leave_propagate_s,
             pool.event_bytes_max,
             pool.reconnect_timeout_s,
             pool.resolve_name_conflicts,
         )
     assert (30.0, 60.0) == (lan.push_pull_interval_s, wan.push_pull_interval_s)
+    assert (15.0, 30.0) == (lan.dead_reclaim_s, wan.dead_reclaim_s)
 
 
 def test_each_pool_has_its_own_reconnect_timeout():

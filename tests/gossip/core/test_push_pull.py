@@ -3,7 +3,7 @@ import pytest
 from gossip.core.effects import AnswerStream, Completed, OpenStream, Warn
 from gossip.core.inputs import Join, JoinTarget, StreamAnswered
 from gossip.core.policy import OpenPolicy
-from gossip.core.push_pull import interval_scale, version_conflict
+from gossip.core.push_pull import TAKE_OVER_RETRY_S, interval_scale, version_conflict
 from gossip.core.types import (
     NO_VERSIONS,
     Alive,
@@ -259,3 +259,23 @@ def test_version_conflict_is_answered_as_an_error():
 
     assert isinstance(only(effects, AnswerStream)[0].message, ErrorReply)
     assert ["push/pull refused"] == [w.what for w in only(effects, Warn)]
+
+
+@pytest.mark.parametrize(
+    ("own", "is_asked"),
+    [
+        (entry("a", 1), False),
+        (entry("a", 9), True),
+        (entry("a", 9, State.DEAD), True),
+        (entry("a", 9, State.LEFT), False),
+    ],
+)
+def test_peers_are_asked_soon_again_while_they_hold_our_name_for_another_address(own, is_asked):
+    one = Solo(push_pull_interval_s=1e6, probe_interval_s=1e6)
+    one.meet("b")
+    one.step(StreamAnswered(join(one, 2).stream, table(entry("b", 2), own)))
+
+    opened = only(one.advance(TAKE_OVER_RETRY_S + 0.01), OpenStream)
+    asked = [stream for stream in opened if isinstance(stream.message, PushPull)]
+
+    assert is_asked == bool(asked)
