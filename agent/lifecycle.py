@@ -59,6 +59,7 @@ class Lifecycle:
         self._log_hub = log_hub
         self._ended = asyncio.Event()
         self._leaving = False
+        self._anti_entropy: asyncio.Task[None] | None = None
         self.exit_code = 0
         self._reloading = asyncio.Lock()
         self._data_directory = data_directory_of(config)
@@ -109,7 +110,7 @@ class Lifecycle:
         agent.local.start(*_definitions(config))
         if config.enable_central_service_config:
             agent.central_config.start()
-        agent.tasks.start("anti-entropy", agent.sync.run())
+        self._anti_entropy = agent.tasks.start("anti-entropy", agent.sync.run())
         agent.tasks.start("reaper", reap(agent.local))
         self._watch_own_rows()
         await self._listen()
@@ -177,6 +178,9 @@ class Lifecycle:
     async def _stop_cluster(self) -> None:
         agent = self.agent
         if self._leaving:
+            # A service that is written after the goodbye would bring the node back.
+            if self._anti_entropy is not None:
+                self._anti_entropy.cancel()
             await agent.membership.leave()
         if agent.client is not None:
             agent.client.stop()

@@ -1,8 +1,8 @@
 """Leaving in peace: say so twice, once in each layer, and stay until the word is out.
 
 The leave intent comes first, so that nobody takes the silence for a failure; then membership's
-own goodbye; then a pause in which we still answer probes. Nobody waits for peers that are not there.
-Source: Serf's leave.
+own goodbye; then a pause in which we still answer probes. Nobody waits for peers that are not
+there. Source: Serf's leave.
 """
 
 from collections.abc import Callable
