@@ -1,4 +1,4 @@
-"""A cluster under trouble: agents that stand still, that die together, junk, and a cut cable."""
+"""A cluster under trouble: agents that stand still or die together, junk, loss, a cut cable."""
 
 import contextlib
 import signal
@@ -25,11 +25,13 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
 # Enough to find a leak of a few KiB per piece of junk; 64 MiB would be as much again as an agent.
 JUNK_COUNT = 400
 JUNK_BYTES_MAX = 1400
+FLOOD_PACKETS_PER_S = 10_000
+FLOOD_S = 10.0
 MEMORY_GROWTH_BYTES_MAX = 24 * 1024 * 1024
 # The hold time of 7 s, and the last dial of 3 s that begins in it; the rest is the machine's.
 OUTAGE_ANSWER_S_MAX = 13.0
 # With probes each 100 ms a false accusation is a failure after some 300 ms; this is many of them.
-DEAF_S = 6.0
+WATCHED_S = 6.0
 
 
 @contextlib.contextmanager
@@ -128,6 +130,39 @@ def test_junk_on_the_ports_between_agents_harms_nobody(start_agent: AgentStarter
     cluster.client("c2")
 
 
+def flood(ports: list[int]) -> int:
+    """Send junk to the ports at a steady rate; how many packets that were."""
+    rng = Random(2)
+    packets = [junk(rng) for _ in range(FLOOD_PACKETS_PER_S)]
+    begins_s = time.monotonic()
+    sent_count = 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+        while (passed_s := time.monotonic() - begins_s) < FLOOD_S:
+            while sent_count < passed_s * FLOOD_PACKETS_PER_S:
+                packet = packets[sent_count % len(packets)]
+                datagrams.sendto(packet, (LOOPBACK, ports[sent_count % len(ports)]))
+                sent_count += 1
+            time.sleep(0.005)
+    return sent_count
+
+
+def test_a_flood_of_junk_harms_nobody(start_agent: AgentStarter) -> None:
+    cluster = Cluster(start_agent, "-node=s1")
+    client = cluster.client("c1")
+    before = [agent.resident_bytes() for agent in cluster.agents]
+
+    sent_count = flood([agent.ports["serf-lan"] for agent in cluster.agents])
+
+    assert sent_count > 0.9 * FLOOD_S * FLOOD_PACKETS_PER_S, "the machine was too slow for a flood"
+    for agent, bytes_before in zip(cluster.agents, before, strict=True):
+        wait_until(lambda agent=agent: member_status(agent) == {"s1": "alive", "c1": "alive"})
+        wait_until(lambda agent=agent: node_status(agent, "c1") == "passing")
+        assert agent.resident_bytes() - bytes_before < MEMORY_GROWTH_BYTES_MAX
+        assert b"Traceback" not in agent.log_path.read_bytes()
+    client.put_ok("/v1/kv/alive", "1")
+    assert cluster.server.get("/v1/kv/alive?raw").text == "1"
+
+
 @pytest.fixture
 def network() -> Iterator[Network]:
     with two_hosts() as network:
@@ -159,6 +194,16 @@ def three_on_two_hosts(
     return server, near, far
 
 
+def statuses_seen(*views: tuple[AgentProcess, str]) -> set[str]:
+    """The statuses that the agents see of the members named, looked at again and again."""
+    seen: set[str] = set()
+    ends_s = time.monotonic() + WATCHED_S
+    while time.monotonic() < ends_s:  # what must not happen has no event to wait for
+        seen |= {member_status(agent)[name] for agent, name in views}
+        time.sleep(0.1)
+    return seen
+
+
 def test_an_agent_that_hears_nothing_harms_only_itself(
     start_agent: AgentStarter, network: Network
 ) -> None:
@@ -166,12 +211,7 @@ def test_an_agent_that_hears_nothing_harms_only_itself(
 
     network.deafen()
 
-    seen: set[str] = set()
-    ends_s = time.monotonic() + DEAF_S
-    while time.monotonic() < ends_s:  # what must not happen has no event to wait for
-        seen.add(member_status(server)["c1"])
-        seen.add(member_status(near)["s1"])
-        time.sleep(0.1)
+    seen = statuses_seen((server, "c1"), (near, "s1"))
     far.put_ok("/v1/event/fire/heard")
     wait_until(lambda: server.get("/v1/event/list?name=heard").json, what="what the deaf one says")
     assert seen == {"alive"}
