@@ -65,6 +65,24 @@ class Network:
         """Let packets through again."""
         ip("-n", self.namespace("hub"), "link", "set", "port-b", "master", "bridge")
 
+    def lose(self, protocol: str) -> None:
+        """Lose every packet of ``tcp`` or ``udp`` between the hosts, without a word."""
+        for host in HOSTS:
+            own = self.namespace(host)
+            # Ours has to come before the rule that takes in what is for this host.
+            ip("-n", own, "rule", "add", "pref", "100", "lookup", "local")
+            ip("-n", own, "rule", "del", "pref", "0", "lookup", "local")
+            ip("-n", own, "rule", "add", *self._loss(protocol))
+
+    def find(self, protocol: str) -> None:
+        """Let packets of the protocol through again."""
+        for host in HOSTS:
+            ip("-n", self.namespace(host), "rule", "del", *self._loss(protocol))
+
+    @staticmethod
+    def _loss(protocol: str) -> tuple[str, ...]:
+        return ("pref", "1", "iif", "eth0", "ipproto", protocol, "blackhole")
+
     def deafen(self) -> None:
         """Lose every packet to host b; what it sends arrives."""
         hub = self.namespace("hub")

@@ -30,6 +30,12 @@ FLOOD_S = 10.0
 MEMORY_GROWTH_BYTES_MAX = 24 * 1024 * 1024
 # The hold time of 7 s, and the last dial of 3 s that begins in it; the rest is the machine's.
 OUTAGE_ANSWER_S_MAX = 13.0
+# An open connection that goes mute is ended by its keepalive after 30 s, then the hold time.
+MUTE_ANSWER_S_MAX = 50.0
+# Time enough between the end of a probe by UDP and the end of its round for the one by TCP.
+PATIENT_GOSSIP = (
+    '-hcl=gossip_lan { gossip_interval = "100ms" probe_interval = "500ms" probe_timeout = "100ms" }'
+)
 # With probes each 100 ms a false accusation is a failure after some 300 ms; this is many of them.
 WATCHED_S = 6.0
 
@@ -170,18 +176,18 @@ def network() -> Iterator[Network]:
 
 
 def three_on_two_hosts(
-    start_agent: AgentStarter, network: Network
+    start_agent: AgentStarter, network: Network, *, gossip: str = QUICK_GOSSIP
 ) -> tuple[HostedAgent, HostedAgent, HostedAgent]:
     """The server s1 and the client c1 on host a, the client c2 on host b."""
     below = start_agent.directory
-    server = HostedAgent(network, "a", below / "s1", "-dev", "-node=s1", QUICK_GOSSIP)
+    server = HostedAgent(network, "a", below / "s1", "-dev", "-node=s1", gossip)
     start_agent.processes.append(server)
     server.start()
     joined = f"-retry-join={HOSTS['a']}:{server.ports['serf-lan']}"
     clients: list[HostedAgent] = []
     for name, host in (("c1", "a"), ("c2", "b")):
         own = (f"-node={name}", f"-data-dir={below / f'{name}-kept'}")
-        client = HostedAgent(network, host, below / name, *own, joined, QUICK_GOSSIP)
+        client = HostedAgent(network, host, below / name, *own, joined, gossip)
         start_agent.processes.append(client)
         clients.append(client)
         client.start()
@@ -202,6 +208,36 @@ def statuses_seen(*views: tuple[AgentProcess, str]) -> set[str]:
         seen |= {member_status(agent)[name] for agent, name in views}
         time.sleep(0.1)
     return seen
+
+
+def test_without_udp_nobody_is_called_failed(start_agent: AgentStarter, network: Network) -> None:
+    server, near, far = three_on_two_hosts(start_agent, network, gossip=PATIENT_GOSSIP)
+
+    network.lose("udp")
+
+    seen = statuses_seen((server, "c2"), (near, "c2"), (far, "s1"))
+    assert far.put("/v1/kv/during", "1").json is True
+    assert seen == {"alive"}
+    network.find("udp")
+    far.put_ok("/v1/event/fire/heard")
+    wait_until(lambda: near.get("/v1/event/list?name=heard").json, what="the event")
+
+
+def test_without_tcp_members_stay_and_requests_fail_in_time(
+    start_agent: AgentStarter, network: Network
+) -> None:
+    server, near, far = three_on_two_hosts(start_agent, network)
+
+    network.lose("tcp")
+
+    assert statuses_seen((server, "c2"), (near, "c2"), (far, "s1")) == {"alive"}
+    refused = far.request("PUT", "/v1/kv/lost", "1", timeout_s=MUTE_ANSWER_S_MAX)
+    assert refused.status == 500
+    far.put_ok("/v1/event/fire/heard")
+    wait_until(lambda: near.get("/v1/event/list?name=heard").json, what="the event")
+    network.find("tcp")
+    wait_until(lambda: far.put("/v1/kv/after", "1").status == 200, timeout_s=CHANGE_WAIT_S)
+    assert near.get("/v1/kv/after?raw").text == "1"
 
 
 def test_an_agent_that_hears_nothing_harms_only_itself(
