@@ -118,7 +118,7 @@ class Cluster:
         """What we tell in a push/pull."""
         return ClusterState(
             time=self._clocks.member.time,
-            status_times={entry.name: entry.status_time for entry in self._roster},
+            status_times={entry.name: _time_told(entry) for entry in self._roster},
             left_members=tuple(self._roster.left),
             event_time=self._clocks.event.time,
             events=self._events.slots(),
@@ -154,3 +154,13 @@ class Cluster:
         """Whether the peer has no news of a leave; else two peers would raise its time for ever."""
         entry = self._roster.get(name)
         return entry is not None and entry.status is Status.LEFT and entry.status_time >= time
+
+
+def _time_told(entry: RosterEntry) -> LamportTime:
+    """The time of a member in our table: a peer takes it for that of a join if it has not left.
+
+    A leave's own time would make the peer refuse the leave itself, when it comes by gossip.
+    """
+    if entry.status is Status.LEAVING:
+        return LamportTime(max(entry.status_time - 1, 0))
+    return entry.status_time

@@ -3,8 +3,10 @@
 A node that leaves says so before it goes silent; an operator may say it for a failed node. Each
 intent carries a Lamport time, and only a newer one changes what is known of a member. An intent
 about an unknown member is kept for a while, as it may overtake the news that the member joined.
-Differences to Serf: the time is stored whatever the status (else two leaves echo for ever), and a
-node that hears a newer intent about itself from a former life joins again with a newer time.
+Differences to Serf: the time is stored whatever the status (else two leaves echo for ever); a node
+that hears a newer intent about itself from a former life joins again with a newer time; and of a
+join and a leave of one time the leave wins, as a table exchanged with a node that is leaving tells
+its leave's time as if it had joined then.
 Source: Serf's intents.
 """
 
@@ -76,7 +78,8 @@ class Intents:
         if entry is None:
             self._remember(intent.node, intent, is_leave=True)
             return
-        if intent.time <= entry.status_time:
+        is_here = entry.status in {Status.ALIVE, Status.FAILED}
+        if intent.time < entry.status_time or (intent.time == entry.status_time and not is_here):
             return
         if self._is_me_alive(entry):
             self.announce_join()

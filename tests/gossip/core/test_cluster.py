@@ -37,6 +37,16 @@ def test_state_tells_clocks_status_times_and_who_left():
     assert (10, 1, 1) == (state.time, state.event_time, state.query_time)
 
 
+def test_table_of_who_is_leaving_does_not_make_its_leave_stale():
+    leaving, peer = pool(), pool()
+    leaving.hear_cluster(LeaveIntent(9, "b"))
+
+    merge(peer, status_times=state_of(leaving).status_times)
+    peer.hear_cluster(LeaveIntent(9, "b"))
+
+    assert "LEAVING" == peer.status("b")
+
+
 def test_clocks_are_moved_to_those_of_the_peer():
     one = pool()
     merge(one, time=50, event_time=60, query_time=70)

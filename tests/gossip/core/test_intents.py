@@ -57,9 +57,19 @@ def test_older_intents_change_nothing_and_are_not_passed_on():
     one = pool()
     one.hear_cluster(JoinIntent(9, "b"))
     one.drain()
-    one.hear_cluster(LeaveIntent(9, "b"), JoinIntent(4, "b"))
+    one.hear_cluster(LeaveIntent(8, "b"), JoinIntent(9, "b"), JoinIntent(4, "b"))
 
     assert ("ALIVE", 9, 0) == (one.status("b"), status_time(one, "b"), intents(one))
+
+
+def test_leave_wins_over_a_join_of_its_time():
+    """A peer of another make tells the leave's time as a join's in its table."""
+    one = pool()
+    one.hear_cluster(JoinIntent(9, "b"))
+    one.drain()
+    one.hear_cluster(LeaveIntent(9, "b"), JoinIntent(9, "b"), LeaveIntent(9, "b"))
+
+    assert ("LEAVING", 9, 1) == (one.status("b"), status_time(one, "b"), intents(one))
 
 
 def test_newer_join_ends_leaving():

@@ -11,7 +11,16 @@ from gossip.core.effects import (
     QueryAnswer,
     QueryReceived,
 )
-from gossip.core.inputs import Ask, ChangeKeyring, Leave, Respond, SendEvent, SetTags
+from gossip.core.inputs import (
+    Ask,
+    ChangeKeyring,
+    Join,
+    JoinTarget,
+    Leave,
+    Respond,
+    SendEvent,
+    SetTags,
+)
 from gossip.core.types import LeaveIntent, Status
 from tests.sim.gossip.checkers import disagreements, events_seen, times_of
 from tests.sim.gossip.network import Conditions
@@ -126,6 +135,17 @@ def test_leave_under_loss_is_never_seen_as_a_failure(seed):
     seen = [change for who, change in changes_seen(world, "n4") if who != "n4"]
     assert Change.FAILED not in seen
     assert {Status.LEFT} == {status(world, i, "n4") for i in range(10) if i != 4}
+
+
+@pytest.mark.parametrize("exchanged_with", [0, 2])
+def test_leave_that_a_table_overtakes_is_not_seen_as_a_failure(exchanged_with):
+    """Whoever leaves still exchanges tables; its peers must not take that for a newer join."""
+    world = pool(3, push_pull_interval_s=1e6)
+    world.command(1, Leave(1))
+    world.command(exchanged_with, Join(2, (JoinTarget(world.nodes[1].address),)))
+    world.run_until(world.now_s + 20)
+
+    assert [Status.LEFT] * 2 == [status(world, observer, "n1") for observer in (0, 2)]
 
 
 def test_two_leave_intents_of_a_left_member_do_not_echo():
