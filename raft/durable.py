@@ -11,7 +11,13 @@ from raft.directory import LogDirectory
 from raft.entries import Entry, Mark, SnapshotMeta, Write
 from raft.errors import Corrupt, IdentityMismatch, StorageError
 from raft.files import Files
-from raft.records import encode_entry, encode_hard_state, encode_mark, framed_bytes
+from raft.records import (
+    encode_entry,
+    encode_hard_state,
+    encode_mark,
+    encode_truncate,
+    framed_bytes,
+)
 from raft.segments import SEGMENT_BYTES, SEGMENT_WAITED_BYTES
 from raft.snapshots import DirectorySnapshots
 from raft.storage import Recovered, Reports, Storage
@@ -123,11 +129,14 @@ class DurableStorage(Storage):
     @override
     def persist(self, write: Write, /) -> None:
         assert self._writer is not None
-        bodies = [encode_entry(entry) for entry in write.entries]
-        if write.hard_state is not None:
-            bodies.insert(0, encode_hard_state(write.hard_state))
+        bodies: list[bytes] = []
         if write.mark is not None:
-            bodies.insert(0, encode_mark(write.mark))
+            bodies.append(encode_mark(write.mark))
+        if write.hard_state is not None:
+            bodies.append(encode_hard_state(write.hard_state))
+        if write.truncate_to is not None:
+            bodies.append(encode_truncate(write.truncate_to))
+        bodies += [encode_entry(entry) for entry in write.entries]
         size_bytes = sum(framed_bytes(len(body)) for body in bodies)
         self._writer.put(Queued(write.sequence, bodies, size_bytes, write.release_before))
 

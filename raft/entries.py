@@ -8,6 +8,7 @@ Ousterhout 2014) §5; the field names of ``Configuration`` and ``SnapshotMeta`` 
 import enum
 import hashlib
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -49,6 +50,10 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
     term: int
 
 
+VOTER: Final = 0  # suffrage: its vote counts
+NON_VOTER: Final = 1  # suffrage: it only receives the log
+
+
 class Server(msgspec.Struct, frozen=True, rename={"suffrage": "Suffrage", "id": "ID"}):
     """One member. ``suffrage``: 0 voter, 1 non-voter, 2 staging. ``address``: ``host:port``."""
 
@@ -57,14 +62,33 @@ class Server(msgspec.Struct, frozen=True, rename={"suffrage": "Suffrage", "id": 
     address: str = msgspec.field(name="Address")
 
 
-class Configuration(msgspec.Struct, frozen=True, rename="pascal"):
-    """The members, sorted by id so that equal memberships have equal bytes."""
+class Configuration(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
+    """The members, sorted by id so that equal memberships have equal bytes.
+
+    With ``old_servers`` it is joint (Raft §6): every decision needs a majority of the voters of
+    both halves, until a configuration with ``servers`` alone follows.
+    """
 
     servers: tuple[Server, ...] = ()
+    old_servers: tuple[Server, ...] = ()
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether this is the step between two memberships."""
+        return bool(self.old_servers)
 
     def voter_ids(self) -> tuple[str, ...]:
         """Ids of the servers whose votes count."""
-        return tuple(server.id for server in self.servers if server.suffrage == 0)
+        return tuple(server.id for server in self.servers if server.suffrage == VOTER)
+
+    def old_voter_ids(self) -> tuple[str, ...]:
+        """Ids of the voters of the half that is being left; empty unless joint."""
+        return tuple(server.id for server in self.old_servers if server.suffrage == VOTER)
+
+    def members(self) -> tuple[Server, ...]:
+        """Every server of either half once, as the newer half describes it."""
+        newer = {server.id for server in self.servers}
+        return (*self.servers, *(old for old in self.old_servers if old.id not in newer))
 
 
 class SnapshotMeta(
@@ -97,13 +121,15 @@ class SnapshotMeta(
 class Write(msgspec.Struct, frozen=True, kw_only=True):
     """One numbered request to storage, made durable whole and in order of ``sequence``.
 
-    Within it the mark comes first, then the hard state, then the entries. Afterwards entries
-    below ``release_before`` may be forgotten (0: none).
+    Within it the mark comes first, then the hard state, then the truncation (entries above
+    ``truncate_to`` are void; None: no truncation), then the entries, which follow the log without
+    a hole. Afterwards entries below ``release_before`` may be forgotten (0: none).
     """
 
     sequence: int
     mark: Mark | None = None
     hard_state: HardState | None = None
+    truncate_to: int | None = None
     entries: Sequence[Entry] = ()
     release_before: int = 0
 
@@ -115,8 +141,11 @@ def sole_configuration(server_id: str, address: str) -> Configuration:
 
 def encode_configuration(configuration: Configuration) -> bytes:
     """The payload of a configuration entry: equal memberships give equal bytes."""
-    ordered = sorted(configuration.servers, key=lambda server: server.id)
-    return msgspec.msgpack.encode(Configuration(tuple(ordered)))
+    servers, old_servers = (
+        tuple(sorted(half, key=lambda server: server.id))
+        for half in (configuration.servers, configuration.old_servers)
+    )
+    return msgspec.msgpack.encode(Configuration(servers, old_servers))
 
 
 def decode_configuration(payload: bytes) -> Configuration:

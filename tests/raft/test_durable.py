@@ -142,3 +142,17 @@ async def test_missing_log_is_refused_when_there_are_snapshots(tmp_path: Path) -
 
     with pytest.raises(Corrupt, match="snapshots but no log"):
         reopened(tmp_path)
+
+
+async def test_entries_that_another_leader_overwrote_are_not_recovered(tmp_path: Path) -> None:
+    storage = await begun(tmp_path)
+    overwriting = Write(sequence=2, truncate_to=2, entries=[Entry(3, 2, Kind.COMMAND, b"other")])
+
+    await write(storage, Write(sequence=1, entries=entries(1, 5)), overwriting)
+    storage.close()
+
+    again = durable(tmp_path)
+    recovered = again.open()
+    kept = list(again.entries(1, recovered.last_index))
+    again.close()
+    assert [*entries(1, 2), Entry(3, 2, Kind.COMMAND, b"other")] == kept

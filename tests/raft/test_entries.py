@@ -53,3 +53,20 @@ def test_meta_has_the_keys_of_the_archive() -> None:
         "ConfigurationIndex": 1,
         "Size": 0,
     }
+
+
+def test_a_simple_membership_says_nothing_of_joint_ones() -> None:
+    payload = encode_configuration(Configuration((A, B)))
+
+    assert {"Servers": [msgspec.to_builtins(A), msgspec.to_builtins(B)]} == msgspec.msgpack.decode(
+        payload
+    )
+
+
+def test_a_joint_membership_names_each_member_once_as_the_newer_half_has_it() -> None:
+    moved = Server(0, "a", "10.0.0.9:8300")
+    joint = decode_configuration(encode_configuration(Configuration((moved,), (B, A))))
+
+    assert joint.is_joint
+    assert (moved, B) == joint.members()
+    assert (("a",), ("a",)) == (joint.voter_ids(), joint.old_voter_ids())
