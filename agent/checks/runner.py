@@ -13,8 +13,7 @@ import structlog
 
 from agent.checks.alias import AliasWatch, Lookup
 from agent.checks.definition import CheckType
-from agent.checks.docker import DockerProbe
-from agent.checks.http import HttpProbe
+from agent.checks.late_probe import LateProbe
 from agent.checks.os_service import OsServiceProbe
 from agent.checks.outcome import Outcome, Probe, Thresholds, critical
 from agent.checks.output import output_bytes_max
@@ -137,14 +136,33 @@ class CheckRunner:
 
     def _probe(self, definition: CheckType, output_bytes: int) -> Probe:
         match definition.type_name:
-            case "http":
-                return HttpProbe(definition, self._client_tls, output_bytes)
             case "tcp":
                 return TcpProbe(definition, self._client_tls)
             case "udp":
                 return UdpProbe(definition)
+            case "script":
+                return ScriptProbe(definition, output_bytes)
+            case "os_service":
+                return OsServiceProbe(definition)
+            case "http" | "docker" | "grpc" | "h2ping":
+                return LateProbe(lambda: self._import_probe(definition, output_bytes))
+            case "ttl" | "alias":
+                raise AssertionError("not probed")
+            case type_name:
+                assert_never(type_name)
+
+    def _import_probe(self, definition: CheckType, output_bytes: int) -> Probe:
+        """The probes that need a large library."""
+        match definition.type_name:
+            case "http":
+                from agent.checks.http import HttpProbe
+
+                return HttpProbe(definition, self._client_tls, output_bytes)
+            case "docker":
+                from agent.checks.docker import DockerProbe
+
+                return DockerProbe(definition, self._settings.docker_host, output_bytes)
             case "grpc":
-                # The HTTP/2 library takes 3 MiB, and few agents have such a check.
                 from agent.checks.grpc import GrpcProbe
 
                 return GrpcProbe(definition, self._client_tls, output_bytes)
@@ -152,16 +170,8 @@ class CheckRunner:
                 from agent.checks.h2ping import H2PingProbe
 
                 return H2PingProbe(definition, self._client_tls)
-            case "script":
-                return ScriptProbe(definition, output_bytes)
-            case "docker":
-                return DockerProbe(definition, self._settings.docker_host, output_bytes)
-            case "os_service":
-                return OsServiceProbe(definition)
-            case "ttl" | "alias":
-                raise AssertionError("not probed")
             case type_name:
-                assert_never(type_name)
+                raise AssertionError(f"{type_name} needs no library")
 
     async def _repeat(
         self, running: _Running, probe: Probe, report: Callable[[Outcome], None]

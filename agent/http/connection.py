@@ -8,7 +8,7 @@ collected here in either case, under a limit of size and of time.
 import asyncio
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from typing_extensions import override
 
@@ -17,6 +17,7 @@ from agent.http.call import Answer, Call, HttpError
 from agent.http.encode import render
 from agent.http.fast import Answers, Block, Blocks, to_bytes
 from agent.http.front import Front
+from agent.http.hand_over import HandOver, SlowLane
 from agent.http.route import Read, Route, Write
 from catalog.errors import CatalogError
 
@@ -36,36 +37,12 @@ _SLOW_PARAMETERS: Final = (
 )
 
 
-class SlowLane(Protocol):
-    """aiohttp's protocol of one connection."""
-
-    _request_in_progress: bool
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection."""
-
-    def data_received(self, data: bytes) -> None:
-        """Take bytes."""
-
-    def eof_received(self) -> None:
-        """The client sends no more."""
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """The connection is gone."""
-
-    def pause_writing(self) -> None:
-        """The client reads too slowly."""
-
-    def resume_writing(self) -> None:
-        """The client caught up."""
-
-
 class Listener:
     """What the connections of one listener share."""
 
-    def __init__(self, front: Front, slow_lane: Any) -> None:
+    def __init__(self, front: Front, hand_over: HandOver) -> None:
         self.front = front
-        self.slow_lane = slow_lane
+        self.hand_over = hand_over
         self.blocks = Blocks()
         self.answers = Answers(front.router.watch, front.router.unwatch)
         self.connections: set[Connection] = set()
@@ -110,6 +87,7 @@ class Connection(asyncio.Protocol):
         self._client = ""
         self._refused = False
         self._writing = False  # a fast write waits for the log
+        self._loading = False  # a request waits for aiohttp to be loaded
         self._choked = False  # the client does not read its answers
         self._unread = False  # what the client sends is left in its socket
         self._ended = False  # the client sends no more
@@ -191,7 +169,7 @@ class Connection(asyncio.Protocol):
             self._slow_owns = self._slow_owns or self._body_bytes_due < 0
             assert self._slow is not None
             self._slow.data_received(data)
-        elif self._writing or self._choked:
+        elif self._is_held():
             self._buffer += data
             if len(self._buffer) > PENDING_BYTES_MAX and not self._unread and self._transport:
                 self._unread = True
@@ -199,6 +177,10 @@ class Connection(asyncio.Protocol):
         else:
             self._buffer = self._buffer + data if self._buffer else data
             self._serve()
+
+    def _is_held(self) -> bool:
+        """Whether what comes has to wait."""
+        return self._writing or self._loading or self._choked
 
     def _slow_is_busy(self) -> bool:
         if self._slow is None:
@@ -211,7 +193,7 @@ class Connection(asyncio.Protocol):
         )
 
     def _go_on(self) -> None:
-        """Serve what waited behind a write or a full connection."""
+        """Serve what waited behind a write, for aiohttp or for a full connection."""
         if self._transport is None:
             return
         if self._unread:
@@ -226,7 +208,7 @@ class Connection(asyncio.Protocol):
         """Answer requests from the buffer until it is used up or something has to be awaited."""
         buffer, start = self._buffer, 0
         head_bytes_max = self._front.settings.head_bytes_max
-        while start < len(buffer) and not self._writing and not self._choked:
+        while start < len(buffer) and not self._is_held():
             head_end = buffer.find(_HEAD_END, start)
             if head_end < 0 or head_end - start > head_bytes_max:
                 self._buffer = buffer[start:]
@@ -346,15 +328,26 @@ class Connection(asyncio.Protocol):
         """Give the buffer to aiohttp; the connection comes back if it was exactly one request."""
         if self._ended:
             return  # aiohttp takes a client that sends no more for one that has gone
+        if self._slow is None:
+            self._slow = self._listener.hand_over.slow_lane()
+            if self._slow is None:
+                self._loading = True
+                self._listener.hand_over.load().add_done_callback(self._loaded)
+                return
+            assert self._transport is not None
+            self._slow.connection_made(self._transport)
         data, self._buffer = self._buffer, b""
         self._body_bytes_due = head_end + len(_HEAD_END) + block.body_bytes - len(data)
         self._slow_owns = not block.suits or self._body_bytes_due < 0
         self._slow_due = True
-        if self._slow is None:
-            self._slow = self._listener.slow_lane()
-            assert self._transport is not None
-            self._slow.connection_made(self._transport)
         self._slow.data_received(data)
+
+    def _loaded(self, loading: asyncio.Future[Any]) -> None:
+        self._loading = False
+        if loading.exception() is None:
+            self._go_on()
+        else:
+            self._end_with(500)
 
     # Heads that do not come.
 

@@ -9,9 +9,9 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
-from agent.http import slow_lane
 from agent.http.connection import Connection, Listener
 from agent.http.front import Front
+from agent.http.hand_over import HandOver
 
 _log = structlog.get_logger("agent.http")
 
@@ -46,8 +46,8 @@ class HttpServer:
     def __init__(self, front: Front, handshake_timeout_s: float) -> None:
         self._front = front
         self._handshake_timeout_s = handshake_timeout_s
-        self._slow = slow_lane.make(front)
-        self.shared = Listener(front, self._slow)
+        self._hand_over = HandOver(front)
+        self.shared = Listener(front, self._hand_over)
         self._servers: list[asyncio.Server] = []
         self._paths: list[Path] = []
 
@@ -91,7 +91,7 @@ class HttpServer:
         """Stop listening, end all connections; writes that the log has taken are still answered."""
         for server in self._servers:
             server.close()
-        await self._slow.shutdown(1.0)
+        await self._hand_over.close(1.0)
         for connection in list(self.shared.connections):
             connection.finish()
         for path in self._paths:

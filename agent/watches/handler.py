@@ -1,25 +1,22 @@
 """Runs a watch's handler with a view: a command or an HTTP request, both within a time.
 
-Source: Consul, watches: the view on standard input and CONSUL_INDEX, or as a body with the header
-X-Consul-Index.
+Source: Consul, watches: the view on standard input and CONSUL_INDEX.
 """
 
 import asyncio
-import ssl
-from typing import Final, assert_never
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, assert_never
 
-import aiohttp
 import structlog
 
 from agent.checks.output import Tail
 from agent.child_process import ChildProcess
+from agent.late_import import import_late
 from agent.watches.definition import Http, Script
 from agent.watches.views import View
-from catalog.duration import SECOND
 
 SCRIPT_TIMEOUT_S: Final = 3600.0  # a command that hangs would stop its watch for ever
 OUTPUT_BYTES_MAX: Final = 4096  # of what a handler says, for the log; as Consul
-_READ_BYTES: Final = 16 << 10
 
 _log = structlog.get_logger("agent.watches")
 
@@ -63,34 +60,15 @@ async def _run_script(script: Script, view: View) -> None:
 
 
 async def _send(http: Http, view: View) -> None:
-    log = _log.bind(url=http.url)
-    output = Tail(OUTPUT_BYTES_MAX)
-    headers = [
-        ("Content-Type", "application/json"),
-        ("X-Consul-Index", str(view.index)),
-        *http.headers,
-    ]
     try:
-        async with (
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=_tls(http), force_close=True),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=http.timeout_ns / SECOND),
-            ) as session,
-            session.request(http.method, http.url, data=view.body, headers=headers) as answer,
-        ):
-            async for chunk in answer.content.iter_chunked(_READ_BYTES):
-                output.write(chunk)
-            status = answer.status
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        log.error("watch handler did not answer", error=str(error) or type(error).__name__)
+        send = await import_late(_import_send)
+    except (ImportError, OSError) as error:
+        _log.error("watch handler did not start", url=http.url, error=str(error))
         return
-    if 200 <= status < 300:
-        log.debug("watch handler answered", status=status, output=output.text())
-    else:
-        log.error("watch handler refused", status=status, output=output.text())
+    await send(http, view)
 
 
-def _tls(http: Http) -> ssl.SSLContext | bool:
-    # False is aiohttp's word for a connection that checks no certificate.
-    return not http.tls_skip_verify
+def _import_send() -> Callable[[Http, View], Coroutine[Any, Any, None]]:
+    from agent.watches.http_handler import send
+
+    return send

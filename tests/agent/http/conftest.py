@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import pytest
 import uvloop
 
-_ON_BOTH = {"test_connection.py", "test_slow_lane.py", "test_listeners.py"}
+_ON_BOTH = {"test_connection.py", "test_slow_lane.py", "test_listeners.py", "test_hand_over.py"}
 
 
 def pytest_asyncio_loop_factories(

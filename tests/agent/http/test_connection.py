@@ -397,4 +397,4 @@ async def test_closed_connections_leave_nothing_behind(house):
         raw.close()
 
     await until(lambda: not house.shared.connections)
-    await until(lambda: not house.agent.http._slow.connections)
+    await until(lambda: not house.shared.hand_over._server.connections)
