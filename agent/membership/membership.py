@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from agent.config import RuntimeConfig
+from agent.membership.datacenters import by_distance, coordinates_by_datacenter
 from agent.membership.event_message import NAME_PREFIX, NEW_LEADER, encode
 from agent.membership.events import EventRing, UserEvent, check
 from agent.membership.keyring import change_keyring
@@ -223,6 +224,19 @@ class Membership:
         """Coordinates by member name: this agent's own, and those last heard of the others."""
         pool = self._wan if wide else self._lan
         return {} if pool is None else pool.coordinates()
+
+    def datacenters(self) -> tuple[str, ...]:
+        """The datacenters known, near ones first; on a client only its own."""
+        servers = self.server_infos(wide=True)
+        known = self.coordinates_of(wide=True)
+        own_name = wan_name(self._config.node_name, self._config.datacenter)
+        return by_distance(self._config.datacenter, known.get(own_name, Coord()), servers, known)
+
+    def coordinates_by_datacenter(self) -> dict[str, dict[str, Coord]]:
+        """The servers' coordinates between datacenters: by datacenter, then by node name."""
+        return coordinates_by_datacenter(
+            self.server_infos(wide=True), self.coordinates_of(wide=True)
+        )
 
     def stats(self, *, wide: bool) -> dict[str, str]:
         """A pool in numbers, as text; empty without such a pool."""

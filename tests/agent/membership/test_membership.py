@@ -300,6 +300,21 @@ async def test_coordinates_are_learnt_of_others():
         assert {} == agents[1].membership.coordinates_of(wide=True)
 
 
+async def test_servers_know_the_datacenters_and_coordinates_of_each_other():
+    near, far = AnAgent(make_config("a")), AnAgent(make_config("b", datacenter="dc2"))
+    client = AnAgent(make_client_config("c"))
+    async with running(near, client), running(far):
+        await far.membership.join([near.membership.address(wide=True)], wide=True)
+        found = near.membership.coordinates_by_datacenter
+        await until(lambda: {"dc1", "dc2"} == found().keys())
+
+        assert (["a"], ["b"]) == (list(found()["dc1"]), list(found()["dc2"]))
+        assert ("dc1", "dc2") == near.membership.datacenters()
+        await until(lambda: ("dc2", "dc1") == far.membership.datacenters())
+        assert ("dc1",) == client.membership.datacenters()
+        assert {} == client.membership.coordinates_by_datacenter()
+
+
 async def test_after_the_end_the_last_members_are_shown():
     agents = [AnAgent(make_config("a")), AnAgent(make_client_config("b"))]
     async with running(*agents):
