@@ -29,8 +29,9 @@ EVENT = "user event at all, s"
 FAILURE = "failure seen by all, s"
 CPU = "CPU s / minute, idle"
 TRAFFIC = "bytes / s, idle"
-MEMORY = "resident MiB"
-MEASUREMENTS = (JOIN, EVENT, FAILURE, CPU, TRAFFIC, MEMORY)
+MEMORY_STARTED = "resident MiB, started"
+MEMORY = "resident MiB, in use"
+MEASUREMENTS = (JOIN, EVENT, FAILURE, CPU, TRAFFIC, MEMORY_STARTED, MEMORY)
 
 
 def measure(pool: Pool, *, idle_s: float) -> dict[str, float]:
@@ -40,10 +41,13 @@ def measure(pool: Pool, *, idle_s: float) -> dict[str, float]:
     """
     try:
         pool.start()
+        started = {MEMORY_STARTED: resident_mebibytes(pool.measured)}
+        pool.warm_up()
         join_s = pool.join_all(limit_s=JOIN_WAIT_S)
         pool.rest(SETTLE_S)
         costs = idle_costs(pool, idle_s)
-        return {JOIN: join_s, EVENT: event_s(pool), FAILURE: failure_s(pool), **costs}
+        times = {JOIN: join_s, EVENT: event_s(pool), FAILURE: failure_s(pool)}
+        return {**times, **costs, **started}
     finally:
         pool.end()
 
@@ -56,8 +60,13 @@ def idle_costs(pool: Pool, seconds: float) -> dict[str, float]:
     return {
         CPU: (cpu_s(pool.measured) - cpu_before) / members / seconds * 60,
         TRAFFIC: (loopback_bytes() - bytes_before) / len(pool.members) / seconds,
-        MEMORY: sum(resident_bytes(each.pid) for each in pool.measured) / members / MEBIBYTE,
+        MEMORY: resident_mebibytes(pool.measured),
     }
+
+
+def resident_mebibytes(members: list[Process]) -> float:
+    """Resident MiB of a member, in the mean."""
+    return sum(resident_bytes(each.pid) for each in members) / len(members) / MEBIBYTE
 
 
 def event_s(pool: Pool) -> float:

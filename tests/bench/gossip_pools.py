@@ -31,6 +31,7 @@ HTTP_PORT = 8500
 # Python spends its start computing; more at once than cores only makes all of them late.
 STARTING_MAX = 2
 START_WAIT_S = 60.0
+REST_S = 1.0  # what a start leaves to do is done in far less
 END_WAIT_S = 5.0  # a process that closed its output ends at once
 LISTEN_BYTES = 65536
 LAST_LINES = 20  # what a member that ends is quoted with: a traceback
@@ -124,6 +125,10 @@ class Pool(ABC):
             self._selector.register(member.process.stdout, selectors.EVENT_READ, member)
             self.listen(lambda: self._starting() < STARTING_MAX, limit_s=START_WAIT_S)
         self.listen(lambda: self._starting() == 0, limit_s=START_WAIT_S)
+
+    def warm_up(self) -> None:
+        """Let every member come to rest after its start, which is not a part of the join."""
+        self.rest(REST_S)
 
     def join_all(self, *, limit_s: float) -> float:
         """Let all join the first at once; seconds until everybody saw everybody."""
@@ -321,6 +326,13 @@ class ClientPool(Pool):
     def __init__(self, size: int, folder: Path) -> None:
         super().__init__(size, folder)
         self._joining: list[http.client.HTTPConnection] = []
+
+    @override
+    def warm_up(self) -> None:
+        super().warm_up()
+        for member in self.members:
+            # The first request loads what serves it.
+            ask(member, "GET", "/v1/agent/self", limit_s=START_WAIT_S)
 
     @override
     def join(self, member: Process, first: Process) -> None:
