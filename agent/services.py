@@ -24,7 +24,7 @@ from agent.telemetry.render import to_json as metrics_to_json
 from agent.telemetry.render import to_prometheus
 from agent.telemetry.stream import stream_json
 from agent.version import REVISION, VERSION
-from catalog.rows.node import Coord, Coordinate
+from catalog.rows.node import Coord
 
 if TYPE_CHECKING:
     from agent.connect.leaf import Leaves, Served
@@ -82,11 +82,6 @@ class Services:
         """This node's network coordinate."""
         return self._membership.coordinate
 
-    def wide_area_coordinates(self) -> list[Coordinate]:
-        """The servers' coordinates between datacenters."""
-        found = self._membership.coordinates_of(wide=True)
-        return [Coordinate(node=node, coord=found[node]) for node in sorted(found)]
-
     def member(self) -> dict[str, Any]:
         """This agent as a member of the cluster."""
         name = self.config.node_name
@@ -127,7 +122,7 @@ class Services:
             sections["raft"] = self._server.stats()
             sections["consul"] |= {
                 "bootstrap": str(config.bootstrap or config.dev_mode).lower(),
-                "known_datacenters": "1",
+                "known_datacenters": str(len(self._membership.datacenters())),
                 "leader": "true",
                 "leader_addr": self._server.address,
             }

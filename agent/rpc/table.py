@@ -84,6 +84,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ReadEndpoint("Session.List", session.SessionList, session.list_all),
     WriteEndpoint("Catalog.Register", catalog.CatalogRegister, catalog.register),
     WriteEndpoint("Catalog.Deregister", catalog.CatalogDeregister, catalog.deregister),
+    ReadEndpoint(
+        "Catalog.ListDatacenters", server_state.ListDatacenters, server_state.list_datacenters
+    ),
     ReadEndpoint("Catalog.ListNodes", catalog.ListNodes, catalog.list_nodes, Node),
     ReadEndpoint("Catalog.ListServices", catalog.ListServices, catalog.list_services),
     ReadEndpoint("Catalog.ServiceNodes", catalog.ServiceNodes, catalog.service_nodes, ServiceNode),
@@ -95,6 +98,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ReadEndpoint("Health.ChecksInState", health.ChecksInState, health.in_state, HealthCheck),
     ReadEndpoint(
         "Health.ServiceNodes", health.HealthServiceNodes, health.service_nodes, CheckServiceNode
+    ),
+    ReadEndpoint(
+        "Coordinate.ListDatacenters",
+        server_state.ListDatacenterMaps,
+        server_state.list_datacenter_maps,
     ),
     ReadEndpoint("Coordinate.ListNodes", coordinate.CoordinateNodes, coordinate.list_nodes),
     ReadEndpoint("Coordinate.Node", coordinate.CoordinateNode, coordinate.of_node),

@@ -14,6 +14,7 @@ from agent.rpc.endpoints.server_state import (
     AutopilotHealth,
     AutopilotServer,
     AutopilotState,
+    DatacenterMap,
     Keyring,
     KeyringChange,
     RaftConfiguration,
@@ -22,6 +23,7 @@ from agent.rpc.endpoints.server_state import (
 )
 from agent.version import COMPATIBLE
 from catalog.errors import CatalogError, Invalid
+from catalog.rows.node import Coordinate
 from raft.driver import Driver
 from raft.errors import BadArchive
 
@@ -138,3 +140,17 @@ class LoneServer:
     def fire_event(self, event: UserEvent) -> None:
         """Send an event to all agents of this datacenter. Raises Invalid."""
         self._membership.fire_event(event)
+
+    def datacenters(self) -> tuple[str, ...]:
+        """The datacenters known, near ones first."""
+        return self._membership.datacenters()
+
+    def datacenter_maps(self) -> tuple[DatacenterMap, ...]:
+        """The servers' coordinates by datacenter."""
+        return tuple(
+            DatacenterMap(
+                datacenter=datacenter,
+                coordinates=tuple(Coordinate(node=node, coord=nodes[node]) for node in nodes),
+            )
+            for datacenter, nodes in self._membership.coordinates_by_datacenter().items()
+        )

@@ -31,7 +31,6 @@ async def test_statistics_are_text_by_section(services):
 
 async def test_a_node_without_coordinate_is_at_the_origin(services):
     assert set(services.coordinate().vec) == {0.0}
-    assert services.wide_area_coordinates()[0].node == "node-a.dc1"
 
 
 async def test_joining_is_refused_with_the_reason(services):

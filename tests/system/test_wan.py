@@ -40,7 +40,6 @@ STATUS_WORDS = ("none", "alive", "leaving", "left", "failed")
 BOTH_ALIVE = {"s1.dc1": "alive", "s2.dc2": "alive"}
 # Some probes of 100 ms measure a coordinate.
 LISTED_WAIT_S = 5.0
-ONE_DATACENTER_SHOWN = "agent.http shows this agent's own datacenter only"
 
 
 def datacenter(start_agent: AgentStarter, number: int, *options: str) -> AgentProcess:
@@ -256,11 +255,14 @@ def test_a_server_that_stands_still_fails_and_is_alive_again(start_agent: AgentS
         wait_wan(server, BOTH_ALIVE)
 
 
-@pytest.mark.xfail(reason=ONE_DATACENTER_SHOWN, raises=TimeoutError)
 def test_datacenters_are_listed_near_ones_first(start_agent: AgentStarter) -> None:
-    near, far = joined(start_agent)
+    cluster = Cluster(start_agent, "-node=s1", "-datacenter=dc1")
+    near, far = cluster.server, datacenter(start_agent, 2)
+    client = cluster.client("c1", "-datacenter=dc1")
+    far.put_ok(f"/v1/agent/join/{wan_address(near)}?wan=1")
 
-    for server, expected in ((near, ["dc1", "dc2"]), (far, ["dc2", "dc1"])):
+    own_first = ["dc1", "dc2"]
+    for server, expected in ((near, own_first), (client, own_first), (far, own_first[::-1])):
         wait_until(
             lambda server=server, expected=expected: (
                 server.get("/v1/catalog/datacenters").json == expected
@@ -271,7 +273,6 @@ def test_datacenters_are_listed_near_ones_first(start_agent: AgentStarter) -> No
         assert table(server, "catalog", "datacenters") == [[name] for name in expected]
 
 
-@pytest.mark.xfail(reason=ONE_DATACENTER_SHOWN, raises=TimeoutError)
 def test_coordinates_of_both_datacenters_are_shown(start_agent: AgentStarter) -> None:
     near, far = joined(start_agent)
 

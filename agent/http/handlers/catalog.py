@@ -14,7 +14,8 @@ from agent.rpc.endpoints.catalog import (
     NodeServices,
     ServiceNodes,
 )
-from agent.rpc.request import Reply
+from agent.rpc.endpoints.server_state import ListDatacenters
+from agent.rpc.request import Consistency, Reply
 from catalog.rows.check import HealthCheck
 from catalog.rows.node import Node
 from catalog.rows.service import NodeService
@@ -87,7 +88,8 @@ async def datacenters(call: Call) -> Answer:
         if call.query.has("cached")
         else {}
     )
-    return Answer(json=[call.datacenter], headers=headers)
+    reply = await call.front.router.call(ListDatacenters(consistency=Consistency.STALE))
+    return Answer(json=reply.value, headers=headers)
 
 
 def list_nodes(call: Call) -> ListNodes:

@@ -4,7 +4,8 @@ from agent.http.call import Answer, Call, HttpError
 from agent.http.decode import decode_body
 from agent.http.params import read_options, write_options
 from agent.rpc.endpoints.coordinate import CoordinateApply, CoordinateNode, CoordinateNodes
-from agent.rpc.request import Reply
+from agent.rpc.endpoints.server_state import ListDatacenterMaps
+from agent.rpc.request import Consistency, Reply
 from catalog.rows.node import Coord, Coordinate
 from catalog.schema import Row
 
@@ -25,10 +26,8 @@ def enabled(call: Call) -> None:
 async def datacenters(call: Call) -> Answer:
     """The servers' coordinates between datacenters."""
     enabled(call)
-    coordinates = call.front.services.wide_area_coordinates()
-    return Answer(
-        json=[{"Datacenter": call.datacenter, "AreaID": "wan", "Coordinates": coordinates}]
-    )
+    reply = await call.front.router.call(ListDatacenterMaps(consistency=Consistency.STALE))
+    return Answer(json=reply.value)
 
 
 def nodes(call: Call) -> CoordinateNodes:

@@ -1,5 +1,6 @@
 """What only a server can tell or do about the servers themselves: leadership, the log's members,
-autopilot's view of them, snapshots of the whole state, gossip keys, events of other datacenters.
+autopilot's view of them, snapshots of the whole state, gossip keys, events of other datacenters,
+and which datacenters there are.
 
 Rows are in the API's shape. Nothing of it is in the replicated state, so it is asked of the server
 through ``ServerState`` and no read of it blocks. Source: Consul API, /v1/status, /v1/operator,
@@ -14,6 +15,7 @@ import msgspec
 from agent.membership.events import UserEvent
 from agent.rpc.request import ReadRequest, WriteRequest
 from catalog.read import Read
+from catalog.rows.node import Coordinate
 from catalog.schema import Omit, Row
 
 
@@ -118,6 +120,14 @@ class Keyring(Row, frozen=True, kw_only=True):
     num_nodes: int
 
 
+class DatacenterMap(Row, frozen=True, kw_only=True):
+    """The coordinates of a datacenter's servers in the gossip between datacenters."""
+
+    datacenter: str
+    area_id: str = "wan"
+    coordinates: tuple[Coordinate, ...]
+
+
 # Requests.
 
 
@@ -181,6 +191,14 @@ class EventFire(WriteRequest, frozen=True, kw_only=True):
     event: UserEvent
 
 
+class ListDatacenters(ReadRequest, frozen=True, kw_only=True):
+    """The datacenters known, near ones first."""
+
+
+class ListDatacenterMaps(ReadRequest, frozen=True, kw_only=True):
+    """The servers' coordinates by datacenter."""
+
+
 # What answers them.
 
 
@@ -217,6 +235,12 @@ class ServerState(Protocol):
 
     def fire_event(self, event: UserEvent) -> None:
         """Send an event. Raises Invalid."""
+
+    def datacenters(self) -> tuple[str, ...]:
+        """See ListDatacenters."""
+
+    def datacenter_maps(self) -> tuple[DatacenterMap, ...]:
+        """See ListDatacenterMaps."""
 
 
 class Server(Protocol):
@@ -283,3 +307,15 @@ async def change_keyring(server: Server, request: KeyringChange) -> tuple[Keyrin
 async def fire_event(server: Server, request: EventFire) -> None:
     """See EventFire."""
     server.state.fire_event(request.event)
+
+
+def list_datacenters(_read: Read, _request: ListDatacenters, server: Server) -> tuple[str, ...]:
+    """See ListDatacenters."""
+    return server.state.datacenters()
+
+
+def list_datacenter_maps(
+    _read: Read, _request: ListDatacenterMaps, server: Server
+) -> tuple[DatacenterMap, ...]:
+    """See ListDatacenterMaps."""
+    return server.state.datacenter_maps()

@@ -73,3 +73,11 @@ async def test_events_reach_this_agent(house: House, state: ServerState):
 
     await until(lambda: house.agent.services.events.list(""))
     assert [known.name for known in house.agent.services.events.list("")] == ["deploy"]
+
+
+async def test_datacenters_and_their_servers_coordinates_are_told(state: ServerState):
+    (shown,) = state.datacenter_maps()
+
+    assert state.datacenters() == ("dc1",)
+    assert (shown.datacenter, shown.area_id) == ("dc1", "wan")
+    assert [row.node for row in shown.coordinates] == ["node-a"]
