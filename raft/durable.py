@@ -78,8 +78,10 @@ class DurableStorage(Storage):
         return Recovered(
             hard_state=self._wal.hard_state,
             snapshot=snapshot,
+            first_index=self._wal.first_index,
             last_index=self._wal.last_index,
             last_term=max(self._wal.last_term, snapshot.term if snapshot else 0),
+            cluster_id=self._wal.cluster_id,
             peers=peers,
         )
 
@@ -99,8 +101,11 @@ class DurableStorage(Storage):
             message = f"{self._path}: entries {snapshot.index + 1} to {self._wal.first_index - 1} "
             message += "are neither in the newest snapshot nor in the log"
             raise Corrupt(message)
-        if self._wal.last_index < snapshot.index:
-            # The crash came between the snapshot of a restore and its mark in the log.
+        holds_entry = self._wal.first_index <= snapshot.index <= self._wal.last_index
+        if self._wal.last_index < snapshot.index or (
+            holds_entry and not self._wal.agrees(snapshot.index, snapshot.term)
+        ):
+            # The crash came between the snapshot of another server and its mark in the log.
             self._wal.write([encode_mark(Mark(snapshot.index, snapshot.term))])
 
     @override
@@ -116,6 +121,15 @@ class DurableStorage(Storage):
     @override
     def entries(self, first_index: int, last_index: int, /) -> Iterator[Entry]:
         return self._wal.entries(first_index, last_index)
+
+    @override
+    def restart(self, mark: Mark, /) -> None:
+        try:
+            self._wal.write([encode_mark(mark)])
+            self._wal.release(mark.index + 1)
+        except OSError as error:
+            message = f"{self._path}: the log cannot be written: {error}"
+            raise StorageError(message) from error
 
     @override
     def start(self, reports: Reports, /) -> None:

@@ -1,7 +1,8 @@
 """What can go wrong around the log, by who has to act.
 
-``Refused`` reaches the proposer and changed nothing. ``StorageError`` reaches the operator: the
-server does not start, or the process ends. Any other exception is a bug.
+``Refused`` reaches the proposer and changed nothing. ``OutcomeUnknown`` reaches him too, and means
+that he must look. ``StorageError`` reaches the operator: the server does not start, or the process
+ends. Any other exception is a bug.
 """
 
 from typing import final
@@ -36,6 +37,62 @@ class Stopped(Refused):
 
 
 @final
+class NotLeader(Refused):
+    """Another server leads: ask ``leader_id`` at ``leader_address`` ("" when not known)."""
+
+    def __init__(self, leader_id: str, leader_address: str) -> None:
+        super().__init__("node is not the leader")
+        self.leader_id = leader_id
+        self.leader_address = leader_address
+
+
+@final
+class NoLeader(Refused):
+    """No leader is known; an election may be under way."""
+
+    def __init__(self) -> None:
+        super().__init__("No cluster leader")
+
+
+@final
+class StaleTerm(Refused):
+    """The proposal was meant for another term than the present one."""
+
+    def __init__(self) -> None:
+        super().__init__("leadership changed before the request arrived")
+
+
+@final
+class Transferring(Refused):
+    """The leadership is on its way to another server; try again in a moment."""
+
+    def __init__(self) -> None:
+        super().__init__("leadership transfer in progress")
+
+
+@final
+class NotMember(Refused):
+    """This server is no member of the cluster (any more)."""
+
+    def __init__(self) -> None:
+        super().__init__("this server is not a member of the cluster")
+
+
+class MembershipRefused(Refused):
+    """The membership was not changed; the message says why."""
+
+
+@final
+class MembershipBusy(MembershipRefused):
+    """Not now: another change is under way, or the leader is too young. Try again."""
+
+
+@final
+class TransferFailed(RaftError):
+    """The leadership was not handed over; the message says why."""
+
+
+@final
 class BadArchive(Refused):
     """A snapshot archive is damaged or not one; the message says where."""
 
@@ -43,6 +100,14 @@ class BadArchive(Refused):
 @final
 class SnapshotFailed(Refused):
     """A snapshot could not be written (disk full, I/O error); the log is kept and still works."""
+
+
+@final
+class OutcomeUnknown(RaftError):
+    """The leadership was lost before the proposal was final: it may or may not be applied."""
+
+    def __init__(self) -> None:
+        super().__init__("leadership lost while committing log")
 
 
 class StorageError(RaftError):

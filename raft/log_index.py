@@ -48,7 +48,7 @@ class LogIndex:
         elif body.kind == TRUNCATE:
             self._truncate(body.index)
         elif body.kind == MARK:
-            if not self._agrees(body.index, body.term):
+            if not self.agrees(body.index, body.term):
                 self._restart(body.index, body.term)
         elif body.index != self.last_index + 1:
             message = f"entry {body.index} follows entry {self.last_index} in the log"
@@ -58,18 +58,18 @@ class LogIndex:
             self._terms.append(body.term)
             self.last_term = body.term
 
+    def agrees(self, index: int, term: int) -> bool:
+        """Whether the log already leads up to this snapshot; if not, all of it is void."""
+        if index > self.last_index or (not self._places and index == self.last_index):
+            return False
+        return index < self.first_index or self._terms[index - self.first_index] == term
+
     def release(self, first_index: int) -> None:
         """Forget the places of entries below ``first_index``."""
         count = min(max(first_index - self.first_index, 0), len(self._places))
         del self._places[:count]
         del self._terms[:count]
         self.first_index += count
-
-    def _agrees(self, index: int, term: int) -> bool:
-        """Whether the log already leads up to this snapshot; if not, all of it is void."""
-        if index > self.last_index or (not self._places and index == self.last_index):
-            return False
-        return index < self.first_index or self._terms[index - self.first_index] == term
 
     def _truncate(self, index_last: int) -> None:
         if index_last < self.first_index - 1:

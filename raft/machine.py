@@ -1,18 +1,23 @@
 """What the driver needs of others: a state machine to drive, and the surroundings it runs in."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
 
+from raft.core.settings import Settings as CoreSettings
+from raft.core.types import Outgoing
 from raft.writer import exit_process
+
+ELECTION_TIMEOUT_S: Final = 1.0  # Consul's HeartbeatTimeout at raft_multiplier 1
 
 SNAPSHOT_THRESHOLD: Final = 16_384  # entries; Consul's raft_snapshot_threshold
 SNAPSHOT_INTERVAL_S: Final = 30.0  # Consul's raft_snapshot_interval
 TRAILING_LOGS: Final = 10_240  # entries; Consul's raft_trailing_logs
 
-Done = Callable[[int, object], None]  # (index, result) of an applied command
+# (index, result) of an applied command; (0, RaftError) when it was refused later or may be lost.
+Done = Callable[[int, object], None]
 
 
 class StateMachine(Protocol):
@@ -28,11 +33,23 @@ class StateMachine(Protocol):
         """Replace the state; raises ``ValueError`` before it changed anything if it cannot."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """When snapshots are taken and how many entries stay behind them; 0 means the default.
+class Peers(Protocol):
+    """The way to the other servers: gets a message there soon, or loses it."""
 
-    Source: Consul treats 0 in these options as not set.
+    def set_peers(self, addresses: Mapping[str, str], /) -> None:
+        """These are the others now: address (``host:port``) by id."""
+
+    def send(self, messages: Sequence[Outgoing], /) -> None:
+        """Send without waiting; never raises for what the network does."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How patient a server is, when it takes snapshots and how many entries stay behind them.
+
+    0 means the default. Source: Consul treats 0 in these options as not set.
     """
+
+    election_timeout_s: float = ELECTION_TIMEOUT_S
 
     snapshot_threshold: int = SNAPSHOT_THRESHOLD
     snapshot_interval_s: float = SNAPSHOT_INTERVAL_S
@@ -43,15 +60,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if not getattr(self, field.name):
                 msgspec.structs.force_setattr(self, field.name, field.default)
 
+    def for_core(self) -> CoreSettings:
+        """The part that the rules go by."""
+        return CoreSettings(
+            election_timeout_s=self.election_timeout_s, trailing_count=self.trailing_logs
+        )
+
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """Time, chance and tasks, given by whoever composes the process.
 
-    ``wall_s``: Unix seconds; ``random``: uniform in [0, 1); ``start_task``: owns and names a task;
-    ``on_fatal``: ends the process, called in any thread.
+    ``wall_s``: Unix seconds; ``monotonic_s``: seconds that never go back; ``random``: uniform in
+    [0, 1); ``start_task``: owns and names a task; ``on_fatal``: ends the process, called in any
+    thread.
     """
 
     wall_s: Callable[[], float]
+    monotonic_s: Callable[[], float]
     random: Callable[[], float]
     start_task: Callable[[str, Coroutine[Any, Any, Any]], asyncio.Task[Any]]
     on_fatal: Callable[[BaseException], None] = exit_process

@@ -47,11 +47,37 @@ class Staged(Protocol):
         """Remove every trace."""
 
 
+class Arriving(Protocol):
+    """A snapshot that is being written, piece by piece."""
+
+    size_bytes: int  # so far
+
+    def append(self, chunk: bytes, /) -> None:
+        """Write what follows. Raises ``OSError``."""
+
+    def finish(self) -> Staged:
+        """Sync it; its size is filled in. Raises ``OSError``."""
+
+    def discard(self) -> None:
+        """Remove every trace."""
+
+
 class Snapshots(Protocol):
     """Where snapshots are kept; all methods block and may run in a worker thread."""
 
+    def begin(self, meta: SnapshotMeta, /) -> Arriving:
+        """Begin to write a snapshot, in place of an unfinished one. Raises ``OSError``."""
+
     def stage(self, meta: SnapshotMeta, chunks: Iterable[bytes], /) -> Staged:
-        """Write a snapshot; its size is filled in. Raises ``OSError`` and leaves nothing."""
+        """Write a whole snapshot. Raises ``OSError`` and leaves nothing."""
+        arriving = self.begin(meta)
+        try:
+            for chunk in chunks:
+                arriving.append(chunk)
+            return arriving.finish()
+        except BaseException:
+            arriving.discard()
+            raise
 
     def open_state(self, meta: SnapshotMeta, /) -> IO[bytes]:
         """The state of a retained snapshot, from its start; the caller closes it."""
@@ -77,19 +103,8 @@ class DirectorySnapshots(Snapshots):
         self._files = files
 
     @override
-    def stage(self, meta: SnapshotMeta, chunks: Iterable[bytes], /) -> "StagedDirectory":
-        work = self._directory / f"{meta.id}.tmp"
-        try:
-            work.mkdir()
-            digest, size_bytes = self._write_state(work / "state.bin", chunks)
-            meta = msgspec.structs.replace(meta, size_bytes=size_bytes)
-            stored = msgspec.json.encode(Stored(meta, digest))
-            self._write_state(work / "meta.json", [stored])
-            self._files.sync_directory(work)
-        except BaseException:
-            shutil.rmtree(work, ignore_errors=True)
-            raise
-        return StagedDirectory(meta, work, self._files)
+    def begin(self, meta: SnapshotMeta, /) -> "ArrivingDirectory":
+        return ArrivingDirectory(meta, self._directory / f"{meta.id}.tmp", self._files)
 
     def newest(self, covered_from: int) -> SnapshotMeta | None:
         """The newest valid snapshot; None when there is none at all.
@@ -147,20 +162,56 @@ class DirectorySnapshots(Snapshots):
         ]
         return [path for _, path in sorted(found, reverse=True)]
 
-    def _write_state(self, path: Path, chunks: Iterable[bytes]) -> tuple[str, int]:
-        """Write and sync a file; returns its SHA-256 and size."""
-        digest = hashlib.sha256()
-        offset = 0
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+class ArrivingDirectory(Arriving):
+    """A ``.tmp`` directory that is being filled. Raises ``OSError`` and leaves nothing."""
+
+    def __init__(self, meta: SnapshotMeta, work: Path, files: Files) -> None:
+        self.size_bytes = 0
+        self._meta = meta
+        self._work = work
+        self._files = files
+        self._digest = hashlib.sha256()
+        shutil.rmtree(work, ignore_errors=True)  # of an attempt that ended halfway
+        work.mkdir()
         try:
-            for chunk in chunks:
-                self._files.write_at(descriptor, chunk, offset)
-                digest.update(chunk)
-                offset += len(chunk)
-            self._files.sync(descriptor)
-        finally:
-            os.close(descriptor)
-        return digest.hexdigest(), offset
+            self._descriptor = _create(work / "state.bin")
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+
+    @override
+    def append(self, chunk: bytes, /) -> None:
+        self._files.write_at(self._descriptor, chunk, self.size_bytes)
+        self._digest.update(chunk)
+        self.size_bytes += len(chunk)
+
+    @override
+    def finish(self) -> "StagedDirectory":
+        meta = msgspec.structs.replace(self._meta, size_bytes=self.size_bytes)
+        self._seal()
+        self._descriptor = _create(self._work / "meta.json")
+        stored = msgspec.json.encode(Stored(meta, self._digest.hexdigest()))
+        self._files.write_at(self._descriptor, stored, 0)
+        self._seal()
+        self._files.sync_directory(self._work)
+        return StagedDirectory(meta, self._work, self._files)
+
+    @override
+    def discard(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        shutil.rmtree(self._work, ignore_errors=True)
+
+    def _seal(self) -> None:
+        self._files.sync(self._descriptor)
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+
+def _create(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
 class StagedDirectory(Staged):

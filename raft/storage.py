@@ -5,28 +5,30 @@ highest number done. What depends on durability waits for that report, nothing e
 """
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Protocol
 
 import msgspec
 from typing_extensions import override
 
-from raft.entries import Configuration, Entry, HardState, SnapshotMeta, Write
+from raft.entries import Configuration, Entry, HardState, Mark, SnapshotMeta, Write
 from raft.errors import SnapshotFailed
-from raft.snapshots import Snapshots, Staged
+from raft.snapshots import Arriving, Snapshots, Staged
 
 
 class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     """What storage knows after ``open``: the log is ``[first_index, last_index]``.
 
-    ``last_index`` is 0 on a server that never ran. ``peers`` is the membership that an operator
-    asked for in ``peers.json``.
+    ``last_index`` is 0 on a server that never ran. ``cluster_id`` is empty until the log belongs
+    to a cluster. ``peers`` is the membership that an operator asked for in ``peers.json``.
     """
 
     hard_state: HardState = HardState()
     snapshot: SnapshotMeta | None = None
+    first_index: int = 1
     last_index: int = 0
     last_term: int = 0
+    cluster_id: bytes = b""
     peers: Configuration | None = None
 
 
@@ -46,9 +48,10 @@ class Reports(msgspec.Struct, frozen=True):
 class Storage(Protocol):
     """One server's log and snapshots.
 
-    Order of calls: ``open``, then ``begin`` if it never ran, ``entries`` to replay, ``start``,
-    ``persist`` any number of times, ``close``. ``open``, ``begin``, ``entries`` and ``close``
-    block. A ``StorageError`` out of them is for the operator.
+    Order of calls: ``open``, then ``begin`` if it never ran, ``entries`` to replay, ``restart`` if
+    an operator wants that, ``start``, ``persist`` any number of times, ``close``. All but
+    ``start``, ``persist`` and ``shortage`` block. A ``StorageError`` out of them is for the
+    operator.
     """
 
     snapshots: Snapshots
@@ -62,6 +65,9 @@ class Storage(Protocol):
 
     def entries(self, first_index: int, last_index: int, /) -> Iterator[Entry]:
         """Read entries back; raises ``Corrupt``."""
+
+    def restart(self, mark: Mark, /) -> None:
+        """The newest snapshot takes the place of the whole log, which ends before it."""
 
     def start(self, reports: Reports, /) -> None:
         """Accept writes from now on; called on the loop."""
@@ -100,6 +106,10 @@ class MemoryStorage(Storage):
         return iter(())
 
     @override
+    def restart(self, mark: Mark, /) -> None:
+        return
+
+    @override
     def start(self, reports: Reports, /) -> None:
         self._persisted = reports.persisted
 
@@ -128,9 +138,8 @@ class MemorySnapshots(Snapshots):
         self.newest: tuple[SnapshotMeta, bytes] | None = None
 
     @override
-    def stage(self, meta: SnapshotMeta, chunks: Iterable[bytes], /) -> Staged:
-        state = b"".join(chunks)
-        return StagedBytes(self, msgspec.structs.replace(meta, size_bytes=len(state)), state)
+    def begin(self, meta: SnapshotMeta, /) -> Arriving:
+        return ArrivingBytes(self, meta)
 
     @override
     def open_state(self, meta: SnapshotMeta, /) -> IO[bytes]:
@@ -146,6 +155,30 @@ class MemorySnapshots(Snapshots):
     @override
     def reap(self) -> None:
         return
+
+
+class ArrivingBytes(Arriving):
+    """A snapshot in memory that is not whole yet."""
+
+    def __init__(self, owner: MemorySnapshots, meta: SnapshotMeta) -> None:
+        self.size_bytes = 0
+        self._owner = owner
+        self._meta = meta
+        self._chunks: list[bytes] = []
+
+    @override
+    def append(self, chunk: bytes, /) -> None:
+        self._chunks.append(chunk)
+        self.size_bytes += len(chunk)
+
+    @override
+    def finish(self) -> Staged:
+        meta = msgspec.structs.replace(self._meta, size_bytes=self.size_bytes)
+        return StagedBytes(self._owner, meta, b"".join(self._chunks))
+
+    @override
+    def discard(self) -> None:
+        self._chunks.clear()
 
 
 class StagedBytes(Staged):

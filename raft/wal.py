@@ -88,6 +88,11 @@ class Wal:
         return self._index.last_term
 
     @property
+    def cluster_id(self) -> bytes:
+        """16 bytes; empty while the log is."""
+        return self._cluster_id
+
+    @property
     def hard_state(self) -> HardState:
         """The last one written."""
         return self._index.hard_state
@@ -136,6 +141,10 @@ class Wal:
             self._last_crc = body.crc
         if self._offset > self._size_bytes // 2:
             self._spares.prepare()
+
+    def agrees(self, index: int, term: int) -> bool:
+        """Whether the log leads up to this entry or past it; if not, a mark there restarts it."""
+        return self._index.agrees(index, term)
 
     def release(self, first_index: int) -> None:
         """Delete the segments that hold no entry at or above ``first_index``."""

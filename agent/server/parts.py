@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from agent.clock import wall_s
+from agent.clock import monotonic_s, wall_s
 from agent.config import RuntimeConfig
 from agent.membership.flood import flood
 from agent.membership.membership import Membership
@@ -78,7 +78,11 @@ class ServerParts:
             Server(suffrage=0, id=identity.node_id, address=identity.address),
             raft_settings(config),
             Surroundings(
-                wall_s=wall_s, random=rng.random, start_task=tasks.start, on_fatal=on_fatal
+                wall_s=wall_s,
+                monotonic_s=monotonic_s,
+                random=rng.random,
+                start_task=tasks.start,
+                on_fatal=on_fatal,
             ),
         )
         self.authority = self._make_authority(tasks, new_uuid)

@@ -106,6 +106,7 @@ def make_driver(
         settings or Settings(),
         Surroundings(
             wall_s=lambda: time.time() + next(ticks),
+            monotonic_s=time.monotonic,
             random=random.random,
             start_task=lambda name, work: asyncio.get_running_loop().create_task(work, name=name),
             on_fatal=fatal_errors.append,

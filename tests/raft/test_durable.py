@@ -63,7 +63,8 @@ async def test_vote_and_entries_are_recovered(tmp_path: Path) -> None:
     await write(storage, Write(sequence=1, hard_state=vote, entries=entries(1, 5)))
     storage.close()
 
-    assert Recovered(hard_state=vote, last_index=5, last_term=1) == reopened(tmp_path)
+    expected = Recovered(hard_state=vote, last_index=5, last_term=1, cluster_id=CLUSTER)
+    assert expected == reopened(tmp_path)
 
 
 async def test_a_start_that_ended_before_its_first_entry_can_be_repeated(tmp_path: Path) -> None:
@@ -71,7 +72,7 @@ async def test_a_start_that_ended_before_its_first_entry_can_be_repeated(tmp_pat
     storage.close()
 
     storage = durable(tmp_path)
-    assert Recovered() == storage.open()
+    assert Recovered(cluster_id=CLUSTER) == storage.open()
     storage.begin(CLUSTER)
     await write(storage, Write(sequence=1, entries=entries(1, 1)))
     storage.close()
@@ -108,6 +109,33 @@ async def test_snapshot_ahead_of_the_log_replaces_it(tmp_path: Path) -> None:
         recovered = reopened(tmp_path)
         assert recovered.snapshot is not None
         assert (recovered.snapshot.index, recovered.last_index, recovered.last_term) == (9, 9, 2)
+
+
+async def test_log_that_contradicts_the_snapshot_is_dropped(tmp_path: Path) -> None:
+    """The crash came after a leader's snapshot was renamed; the tail was another leader's."""
+    storage = await begun(tmp_path)
+    await write(storage, Write(sequence=1, entries=entries(1, 20)))
+    storage.snapshots.stage(meta(9, term=2), [b"state"]).commit()
+    storage.close()
+
+    for _ in range(2):
+        recovered = reopened(tmp_path)
+        assert (recovered.first_index, recovered.last_index, recovered.last_term) == (10, 9, 2)
+
+
+async def test_an_operator_can_restart_the_log_behind_a_snapshot(tmp_path: Path) -> None:
+    storage = await begun(tmp_path)
+    await write(storage, Write(sequence=1, entries=entries(1, 5)))
+    storage.close()
+    storage = durable(tmp_path)
+    storage.open()
+    storage.snapshots.stage(meta(6), [b"state"]).commit()
+
+    storage.restart(Mark(6, 1))
+    storage.close()
+
+    recovered = reopened(tmp_path)
+    assert (recovered.first_index, recovered.last_index, recovered.last_term) == (7, 6, 1)
 
 
 async def test_log_that_starts_behind_the_snapshot_is_refused(tmp_path: Path) -> None:

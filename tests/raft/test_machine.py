@@ -25,6 +25,7 @@ def test_zero_means_the_default() -> None:
 def test_losing_durability_ends_the_process_unless_said_otherwise() -> None:
     surroundings = Surroundings(
         wall_s=time.time,
+        monotonic_s=time.monotonic,
         random=random.random,
         start_task=lambda name, work: asyncio.get_running_loop().create_task(work, name=name),
     )
