@@ -14,7 +14,9 @@ def compact(state: State, meta: SnapshotMeta, held_back_index: int | None) -> No
     ``held_back_index``: entries after it are wanted by a follower; None: by nobody.
     """
     if state.snapshot is not None and meta.index <= state.snapshot.index:
-        return  # a newer one was received meanwhile
+        if meta.index == state.snapshot.index:
+            state.snapshot = meta  # made anew, as the other could not be read
+        return
     assert meta.index <= state.applied_index, "a snapshot of what was not applied"
     assert state.log.term(meta.index) == meta.term, "a snapshot of another log"
     state.snapshot = meta

@@ -41,8 +41,7 @@ class Election:
     def deadline(self) -> float:
         """When ``tick`` has something to do."""
         state = self._state
-        is_voter = state.membership.voters.include(state.server_id)
-        return state.election_deadline if is_voter and not state.is_leader else math.inf
+        return math.inf if state.is_leader or not state.may_lead else state.election_deadline
 
     def tick(self) -> None:
         """Stand for election when no leader was heard for long enough."""

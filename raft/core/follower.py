@@ -44,6 +44,7 @@ class Follower:
         previous = message.previous_index
         last_named = previous + len(entries)
         if previous < state.commit_index:  # what is committed matches
+            self._check_committed(entries)
             entries = entries[state.commit_index - previous :]
             last_named = max(last_named, state.commit_index)
         elif state.log.term(previous) != message.previous_term:
@@ -57,6 +58,14 @@ class Follower:
         # Not the own last index: beyond what this message names nothing is known to match.
         state.commit(min(message.commit_index, last_named))
         state.send_durable(leader_id, AppendAnswer(state.term, True, last_named))
+
+    def _check_committed(self, entries: Sequence[Entry]) -> None:
+        """Two histories of what is final cannot be mended: better stop than go on with one."""
+        for entry in entries:
+            if entry.index > self._state.commit_index:
+                return
+            known_term = self._state.log.term(entry.index)
+            assert known_term in (None, entry.term), "the leader's log contradicts what is final"
 
     def _take(self, entries: Sequence[Entry]) -> None:
         """Skip what is there already, cut at the first conflict, append the rest."""

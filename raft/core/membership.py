@@ -53,6 +53,23 @@ class Membership:
         """How many configurations are not committed yet."""
         return sum(index > commit_index for index, _ in self._history)
 
+    def may_lead(self, server_id: str, commit_index: int) -> bool:
+        """Whether the server votes in a membership that is, or may still be, in force.
+
+        Who is removed by an entry that is not committed may be the only one with enough of the
+        log to get it committed (thesis §4.2.2).
+        """
+        if self.voters.include(server_id):
+            return True
+        return any(
+            server_id in (*configuration.voter_ids(), *configuration.old_voter_ids())
+            for configuration in self._in_force(commit_index)
+        )
+
+    def _in_force(self, commit_index: int) -> list[Configuration]:
+        committed_index = self.at(commit_index)[1]
+        return [configuration for index, configuration in self._history if index >= committed_index]
+
     def has_member(self, server_id: str) -> bool:
         """Whether the newest configuration knows the server, voter or not."""
         return any(server.id == server_id for server in self.configuration.members())

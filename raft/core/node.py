@@ -182,6 +182,15 @@ class Raft:
         return self._state.server_id
 
     @property
+    def settings(self) -> Settings:
+        """The numbers in use; others may be set at any time and count from the next input on."""
+        return self._state.settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self._state.settings = settings
+
+    @property
     def term(self) -> int:
         """The newest term known."""
         return self._state.term

@@ -55,7 +55,10 @@ class SnapshotSender:
 
     def on_unreadable(self, snapshot_id: str, progress: dict[str, Progress]) -> None:
         """Begin again with another one; ask for it if there is none (hashicorp/raft#522)."""
+        state = self._state
         self._unreadable_id = snapshot_id
+        if state.snapshot is not None and state.snapshot.id == snapshot_id:
+            state.is_snapshot_wanted = True
         for peer in progress.values():
             if peer.sending is not None and peer.sending.meta.id == snapshot_id:
                 peer.probe()

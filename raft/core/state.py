@@ -140,8 +140,13 @@ class State:
 
     @property
     def can_campaign(self) -> bool:
-        """Whether this server may stand for election: a voter whose disk answers."""
-        return self.membership.voters.include(self.server_id) and not self.is_disk_stalled
+        """Whether this server may stand for election: it has a vote, and its disk answers."""
+        return self.may_lead and not self.is_disk_stalled
+
+    @property
+    def may_lead(self) -> bool:
+        """Whether this server votes in a membership that is, or may still be, in force."""
+        return self.membership.may_lead(self.server_id, self.commit_index)
 
     def refusal(self) -> Refused:
         """Why somebody who is not the leader does not take what is for the leader."""

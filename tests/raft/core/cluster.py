@@ -1,7 +1,7 @@
 """Several cores and a network moved by hand, so that a test reads like the conversation.
 
-Nothing happens by itself: ``deliver`` lets messages through, ``persist`` lets disks finish, ``wait``
-lets time pass. ``settle`` does all of it until nothing is left. Each server applies entries to a
+Nothing happens by itself: ``deliver`` lets messages through, ``persist`` lets disks finish and
+``wait`` lets time pass; ``settle`` goes on until nothing is left. Each server applies entries to a
 list. After every step the invariants are checked, over all servers, too.
 """
 

@@ -32,7 +32,7 @@ def test_a_lone_server_leads_at_once_but_only_after_its_own_write() -> None:
 
     cluster.persist("a")
     assert Role.LEADER is cluster["a"].role
-    assert 1 == cluster["a"].commit_index
+    assert 0 == cluster["a"].commit_index
 
     cluster.persist("a")
     assert 2 == cluster["a"].commit_index
