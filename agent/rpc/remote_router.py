@@ -3,9 +3,7 @@
 It stands where ``agent.rpc.router.Router`` stands on a server. ``read_now`` and ``submit`` raise
 NotLocal, so that the fast lanes hand over to ``call``; there is nothing to watch.
 
-Every call has a deadline. What is safe is repeated for as long as ``agent.rpc.patience`` says:
-anything that was not sent, anything refused for want of a leader, and reads whose connection broke.
-A write that may have been received is never repeated.
+Every call has a deadline; what may be repeated is (``agent.rpc.asking``).
 """
 
 import asyncio
@@ -16,19 +14,16 @@ import msgspec
 import structlog
 
 from agent.config import RuntimeConfig
-from agent.rpc import wire
+from agent.rpc.asking import ask, blocks, unanswered, until_answered
 from agent.rpc.blocking import JITTER_FRACTION
-from agent.rpc.codec import BY_NAME, BadBody, decode_reply, encode_request
+from agent.rpc.codec import encode_request
 from agent.rpc.connection import CallingEnd, ConnectionLost
 from agent.rpc.meter import Count, uncounted
-from agent.rpc.patience import Patience
-from agent.rpc.pool import Unreachable
 from agent.rpc.rate import TokenBucket
 from agent.rpc.read_cache import ReadCache
-from agent.rpc.refusal import RELAYED, from_frame
+from agent.rpc.refusal import RELAYED
 from agent.rpc.request import NoLeader, ReadRequest, Reply, Request, RpcError
 from agent.rpc.server import Random
-from agent.rpc.table import BY_REQUEST, is_repeatable
 from catalog.duration import SECOND
 
 ANSWER_MARGIN_S: Final = 10.0  # for a blocking read's answer to come, once its wait is over
@@ -135,15 +130,15 @@ class RemoteRouter:
         if not self._bucket.take(self._now_s()):
             self._count("consul.client.rpc.exceeded")
             raise RateExceeded
-        blocks = _blocks(request)
-        self.blocked_count += blocks
+        is_blocking = blocks(request)
+        self.blocked_count += is_blocking
         try:
             async with asyncio.timeout(self._timeout_s(request)):
                 return await self._until_answered(request)
         except TimeoutError:
-            raise RpcError(f"{RELAYED}{_unanswered(request, 'no answer in time')}") from None
+            raise RpcError(f"{RELAYED}{unanswered(request, 'no answer in time')}") from None
         finally:
-            self.blocked_count -= blocks
+            self.blocked_count -= is_blocking
 
     def read_now(self, request: ReadRequest) -> NoReturn:
         """Nothing can be read here."""
@@ -161,7 +156,7 @@ class RemoteRouter:
 
     def _timeout_s(self, request: Request) -> float | None:
         limits = self._limits
-        if not isinstance(request, ReadRequest) or not _blocks(request):
+        if not isinstance(request, ReadRequest) or not blocks(request):
             return limits.answer_timeout / SECOND or None
         # The server draws the jitter, so the longest that it may draw is waited for. Its limits may
         # be others than this agent's: a wait that was asked for is not cut here.
@@ -170,38 +165,26 @@ class RemoteRouter:
 
     async def _until_answered(self, request: Request) -> Reply:
         name, body = encode_request(request)
-        hold_s = self._limits.hold_timeout / SECOND
-        patience = Patience(hold_s, self._now_s(), blocks=_blocks(request))
-        while True:
-            try:
-                return await self._ask(name, body)
-            except (ConnectionLost, Unreachable, NoLeader) as error:
-                if not _repeatable(request, error):
-                    raise RpcError(f"{RELAYED}{_unanswered(request, str(error))}") from None
-                pause_s = patience.pause_s(error, self._now_s(), self._rng)
-                if pause_s is None:
-                    raise _final(error) from None
-                _log.debug("asking again", endpoint=name, error=str(error))
-            await asyncio.sleep(pause_s)
+        return await until_answered(
+            request,
+            lambda: self._ask(name, body),
+            hold_s=self._limits.hold_timeout / SECOND,
+            rng=self._rng,
+            now_s=self._now_s,
+        )
 
     async def _ask(self, name: str, body: bytes) -> Reply:
         connection = await self._pool.connection()
         try:
-            frame = await connection.call(name, body)
+            reply = await ask(connection, name, body)
         except ConnectionLost:
             self._pool.failed(connection)
             server = connection.peer.node if connection.peer else ""
             self._count("consul.client.rpc.failed", server=server)
             raise
-        if isinstance(frame, wire.Error):
-            error = from_frame(frame)
-            if isinstance(error, NoLeader):
-                self._lacks_leader(connection)
-            raise error
-        try:
-            reply = decode_reply(BY_NAME[name], frame.body)
-        except BadBody as error:
-            raise RpcError(f"{RELAYED}{name}: the answer cannot be read: {error}") from None
+        except NoLeader:
+            self._lacks_leader(connection)
+            raise
         if reply.known_leader:
             self._leaderless = None
         return reply
@@ -216,26 +199,3 @@ class RemoteRouter:
             self._leaderless = (connection, now_s)
         elif now_s - self._leaderless[1] > self._limits.hold_timeout / SECOND / 2:
             self._pool.failed(connection)
-
-
-def _blocks(request: Request) -> bool:
-    return isinstance(request, ReadRequest) and request.min_index > 0
-
-
-def _repeatable(request: Request, error: Exception) -> bool:
-    if isinstance(error, ConnectionLost):
-        return not error.sent or is_repeatable(BY_REQUEST[type(request)])
-    return True
-
-
-def _unanswered(request: Request, reason: str) -> str:
-    if is_repeatable(BY_REQUEST[type(request)]):
-        return reason
-    return f"{reason}; the write's outcome is unknown"
-
-
-def _final(error: Exception) -> Exception:
-    """What the caller learns when asking again was of no use."""
-    return (
-        RpcError(f"{RELAYED}{error}") if isinstance(error, ConnectionLost | Unreachable) else error
-    )

@@ -8,6 +8,7 @@ reply's value. A task is a write of several steps, ``await run(server, request) 
 """
 
 from collections.abc import Awaitable, Callable
+from enum import Enum, auto
 from typing import Any, NamedTuple, get_type_hints
 
 from agent.rpc.endpoints import (
@@ -37,6 +38,14 @@ from catalog.schema import Row
 from catalog.transactions import TxnResult
 
 
+class Knows(Enum):
+    """Which server can answer."""
+
+    EVERY_REPLICA = auto()  # it is in the replicated state: whoever is up to date
+    LEADER = auto()  # only the leader knows or may do it
+    ANY_SERVER = auto()  # it has nothing to do with the log
+
+
 class ReadEndpoint(NamedTuple):
     """A read: its wire name, its request, how it runs, and the row that ``filter`` sees."""
 
@@ -44,6 +53,7 @@ class ReadEndpoint(NamedTuple):
     request: type[ReadRequest]
     run: Callable[[Any, Any, Any], Any]
     filters: type[Row] | None = None
+    knows: Knows = Knows.EVERY_REPLICA
 
 
 class WriteEndpoint(NamedTuple):
@@ -65,6 +75,7 @@ class TaskEndpoint(NamedTuple):
     request: type[WriteRequest]
     run: Callable[[Any, Any], Awaitable[Any]]
     repeatable: bool = False
+    knows: Knows = Knows.LEADER
 
 
 Endpoint = ReadEndpoint | WriteEndpoint | TaskEndpoint
@@ -85,7 +96,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     WriteEndpoint("Catalog.Register", catalog.CatalogRegister, catalog.register),
     WriteEndpoint("Catalog.Deregister", catalog.CatalogDeregister, catalog.deregister),
     ReadEndpoint(
-        "Catalog.ListDatacenters", server_state.ListDatacenters, server_state.list_datacenters
+        "Catalog.ListDatacenters",
+        server_state.ListDatacenters,
+        server_state.list_datacenters,
+        knows=Knows.ANY_SERVER,
     ),
     ReadEndpoint("Catalog.ListNodes", catalog.ListNodes, catalog.list_nodes, Node),
     ReadEndpoint("Catalog.ListServices", catalog.ListServices, catalog.list_services),
@@ -103,6 +117,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "Coordinate.ListDatacenters",
         server_state.ListDatacenterMaps,
         server_state.list_datacenter_maps,
+        knows=Knows.ANY_SERVER,
     ),
     ReadEndpoint("Coordinate.ListNodes", coordinate.CoordinateNodes, coordinate.list_nodes),
     ReadEndpoint("Coordinate.Node", coordinate.CoordinateNode, coordinate.of_node),
@@ -141,15 +156,22 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ReadEndpoint("Operator.AutopilotGet", operator.AutopilotGet, operator.get_autopilot),
     WriteEndpoint("Operator.AutopilotSet", operator.AutopilotSet, operator.set_autopilot),
     ReadEndpoint(
-        "Operator.AutopilotHealth", server_state.AutopilotHealthGet, server_state.autopilot_health
+        "Operator.AutopilotHealth",
+        server_state.AutopilotHealthGet,
+        server_state.autopilot_health,
+        knows=Knows.LEADER,
     ),
     ReadEndpoint(
-        "Operator.AutopilotState", server_state.AutopilotStateGet, server_state.autopilot_state
+        "Operator.AutopilotState",
+        server_state.AutopilotStateGet,
+        server_state.autopilot_state,
+        knows=Knows.LEADER,
     ),
     ReadEndpoint(
         "Operator.RaftConfiguration",
         server_state.RaftConfigurationGet,
         server_state.raft_configuration,
+        knows=Knows.LEADER,
     ),
     TaskEndpoint("Operator.RaftRemovePeer", server_state.RaftRemovePeer, server_state.remove_peer),
     TaskEndpoint(
@@ -158,16 +180,32 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         server_state.transfer_leadership,
     ),
     TaskEndpoint(
-        "Operator.Keyring", server_state.KeyringChange, server_state.change_keyring, repeatable=True
+        "Operator.Keyring",
+        server_state.KeyringChange,
+        server_state.change_keyring,
+        repeatable=True,
+        knows=Knows.ANY_SERVER,
     ),
-    ReadEndpoint("Status.Leader", server_state.StatusLeader, server_state.leader),
-    ReadEndpoint("Status.Peers", server_state.StatusPeers, server_state.peers),
+    ReadEndpoint(
+        "Status.Leader", server_state.StatusLeader, server_state.leader, knows=Knows.ANY_SERVER
+    ),
+    ReadEndpoint(
+        "Status.Peers", server_state.StatusPeers, server_state.peers, knows=Knows.ANY_SERVER
+    ),
     TaskEndpoint(
         "Snapshot.Save", server_state.SnapshotSave, server_state.save_snapshot, repeatable=True
     ),
     TaskEndpoint("Snapshot.Restore", server_state.SnapshotRestore, server_state.restore_snapshot),
-    TaskEndpoint("Event.Fire", server_state.EventFire, server_state.fire_event),
+    TaskEndpoint(
+        "Event.Fire", server_state.EventFire, server_state.fire_event, knows=Knows.ANY_SERVER
+    ),
 )
+
+
+def knows(endpoint: Endpoint) -> Knows:
+    """Which server can answer; a write is the leader's."""
+    return Knows.LEADER if isinstance(endpoint, WriteEndpoint) else endpoint.knows
+
 
 BY_REQUEST: dict[type, Endpoint] = {endpoint.request: endpoint for endpoint in ENDPOINTS}
 
