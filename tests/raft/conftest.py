@@ -1,0 +1,18 @@
+"""Connections between servers are tested on both event loops: the agent runs on uvloop."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import pytest
+import uvloop
+
+_ON_BOTH = {"test_transport.py", "test_connection.py"}
+
+
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loops by name; files that open no socket need only one."""
+    if item.path.name in _ON_BOTH:
+        return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop}
