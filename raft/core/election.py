@@ -76,17 +76,20 @@ class Election:
         """Vote, at most once a term; a repeated request gets the same answer.
 
         A candidate that the own membership does not name may still be a voter of a newer one.
+        Who hears a leader is silent in every term: its word is what the leader's lease is made of.
         """
         state = self._state
+        is_repeated = (message.term, sender_id) == (state.term, state.vote)
+        if self._has_leader() and not message.is_transfer and not is_repeated:
+            return
         if message.term > state.term:
-            if self._has_leader() and not message.is_transfer:
-                return
             self._roles.follow(message.term, NOBODY)
         if not (self._may_vote_for(sender_id) and self._is_up_to_date(message)):
             state.send(sender_id, VoteAnswer(state.term, granted=False))
             return
         if state.vote != sender_id:
             state.set_term(state.term, sender_id)
+            self._roles.follow(state.term, NOBODY)  # a pre-candidate gives up
         state.set_election_deadline()
         state.send_durable(sender_id, VoteAnswer(state.term, granted=True))
 

@@ -19,10 +19,11 @@ def check(state: State, progress: Mapping[str, Progress]) -> None:
         assert state.applying_index >= log.base_index, "entries to apply were released"
     assert log.last_term <= state.term, "an entry of a term to come"
     assert state.membership.index <= log.last_index, "a membership beyond the log"
-    if state.is_leader:
-        assert state.leader_id == state.server_id
-        assert state.membership.uncommitted_count(state.commit_index) <= 1, "two changes at once"
-    else:
+    assert state.is_leader == (state.leader_id == state.server_id), "led by itself, and not"
+    if state.has_committed_in_term:  # before, it does not know how much is committed
+        uncommitted_count = state.membership.uncommitted_count(state.commit_index)
+        assert uncommitted_count <= 1, "two changes at once"
+    if not state.is_leader:
         assert not progress, "only a leader follows others"
     for peer_id, peer in progress.items():
         assert 0 <= peer.match_index < peer.next_index, f"{peer_id}: match >= next"

@@ -315,18 +315,12 @@ class Cluster:
     # --- what tests ask for ---
 
     def elect(self, server_id: str) -> Raft:
-        """Make this server the leader by letting only it run out of patience."""
-        for host in self.hosts.values():
-            host.dice.value = 0.99
-        self.hosts[server_id].dice.value = 0.0
-        others = [s for s in self.hosts if s != server_id and self[s].role is Role.LEADER]
-        assert not others, "there is a leader already"
-        for _ in range(200):
-            self.wait(0.05)
-            if self[server_id].role is Role.LEADER:
-                self.settle()
-                return self[server_id]
-        raise AssertionError(f"{server_id} was not elected")
+        """Make this server the leader: all forget the last one, and only it looks at the time."""
+        self.now += 2 * self.settings.election_timeout_s
+        self.tick(server_id)
+        self.settle()
+        assert self[server_id].role is Role.LEADER, f"{server_id} was not elected"
+        return self[server_id]
 
     def leader(self) -> Raft:
         """The one server that leads, of those that are up."""
@@ -362,6 +356,16 @@ class Cluster:
         self.flush(server_id)
         self.persist(server_id)
         return meta
+
+    def sent(self, kind: type[T], *, to: str = "", by: str = "") -> list[T]:
+        """Messages of a kind that are on the network, in order."""
+        matches = of(kind, to=to, by=by)
+        return [m for s, r, m in self.network if isinstance(m, kind) and matches(s, r, m)]
+
+    def say(self, sender: str, receiver: str, message: Message) -> None:
+        """Let a server hear this, as if ``sender`` had said it, and end its turn."""
+        self[receiver].step(sender, message, self.now)
+        self.flush(receiver)
 
     def check(self) -> None:
         """Rules over all servers: one leader a term, and each one's own invariants."""
