@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from raft import wire
 from raft.core import types
+from raft.core.settings import Settings
 from raft.entries import Configuration, Entry, Kind, Server, SnapshotMeta
 from raft.records import BODY_BYTES_MIN, encode_entry
 from raft.wire import Bad, BadFrame, Channel, Encoder, FrameReader, Goodbye, Hello
@@ -189,6 +190,16 @@ def test_each_kind_of_message_has_its_channel():
     assert wire.channel_of(CHUNK) is Channel.SNAPSHOTS
     assert wire.channel_of(types.AppendAnswer(1, True, 1)) is Channel.URGENT
     assert wire.channel_of(types.Heartbeat(1, 0, 1)) is Channel.URGENT
+
+
+def test_the_largest_append_of_the_core_fits_into_a_frame():
+    settings = Settings()
+    framing_bytes = settings.batch_count_max * (BODY_BYTES_MIN + 4) + 100
+
+    largest_bytes = settings.batch_bytes_max + settings.command_bytes_max + framing_bytes
+    assert largest_bytes <= wire.FRAME_BYTES_MAX
+    assert settings.batch_count_max <= wire.ENTRY_COUNT_MAX
+    assert settings.snapshot_chunk_bytes + framing_bytes <= wire.FRAME_BYTES_MAX
 
 
 # Nothing else comes through.
