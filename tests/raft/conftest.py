@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import pytest
 import uvloop
 
-_ON_BOTH = {"test_transport.py", "test_connection.py"}
+_ON_BOTH = {"test_transport.py", "test_strangers.py", "test_connection.py"}
 
 
 def pytest_asyncio_loop_factories(
