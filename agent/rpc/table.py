@@ -23,6 +23,7 @@ from agent.rpc.endpoints import (
     kv,
     operator,
     query,
+    raft_stats,
     server_state,
     service_config,
     session,
@@ -191,6 +192,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     ReadEndpoint(
         "Status.Peers", server_state.StatusPeers, server_state.peers, knows=Knows.ANY_SERVER
+    ),
+    ReadEndpoint(
+        "Status.RaftStats", raft_stats.RaftStatsGet, raft_stats.raft_stats, knows=Knows.ANY_SERVER
     ),
     TaskEndpoint(
         "Snapshot.Save", server_state.SnapshotSave, server_state.save_snapshot, repeatable=True
