@@ -6,6 +6,7 @@ own one too, exists only once it is durable.
 """
 
 import math
+from typing import Final
 
 from raft.core.quorum import VoteResult, vote_result
 from raft.core.roles import NOBODY, Roles
@@ -18,6 +19,8 @@ from raft.core.types import (
     VoteAnswer,
 )
 
+_BOOTSTRAP_INDEX: Final = 1  # the first entry of a cluster, which no leader proposed
+
 
 class Election:
     """Votes given and received by one server. Votes are counted by sender, never by message."""
@@ -28,14 +31,19 @@ class Election:
         self._state = state
         self._roles = roles
         self._votes: dict[str, bool] = {}
-        self._round = 0  # of pre-votes: late answers to an earlier one do not count
+        self._round = state.fresh_number()  # of pre-votes: late answers do not count
         self.schedule()
 
     def schedule(self) -> None:
-        """Wait for a leader before standing, unless this server is alone."""
-        state = self._state
+        """Wait for a leader before standing, unless this server is known to be alone.
+
+        A membership that is not committed does not tell: its leader may still hold a lease. That
+        of a bootstrap does, as nobody else ever led.
+        """
+        state, membership = self._state, self._state.membership
         state.set_election_deadline()
-        if state.membership.voters.ids() == (state.server_id,):
+        is_final = membership.index <= max(state.commit_index, _BOOTSTRAP_INDEX)
+        if is_final and membership.voters.ids() == (state.server_id,):
             state.election_deadline = state.now
 
     def deadline(self) -> float:

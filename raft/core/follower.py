@@ -5,11 +5,14 @@ reordered messages never cut entries that match, and never anything committed.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from raft.core.roles import Roles
 from raft.core.state import State
 from raft.core.types import Append, AppendAnswer, Heartbeat, HeartbeatAnswer, Role
 from raft.entries import Entry
+
+_CONTRADICTION: Final = "the leader's log contradicts what is final here"
 
 
 class Follower:
@@ -44,11 +47,10 @@ class Follower:
         previous = message.previous_index
         last_named = previous + len(entries)
         if previous < state.commit_index:  # what is committed matches
-            self._check_committed(entries)
+            self._check_committed(message)
             entries = entries[state.commit_index - previous :]
-            last_named = max(last_named, state.commit_index)
         elif state.log.term(previous) != message.previous_term:
-            assert previous > state.commit_index, "the leader does not have what was committed"
+            assert previous > state.commit_index, _CONTRADICTION
             hint_index = state.log.conflict_hint(previous, message.previous_term)
             hint_term = state.log.term(hint_index) or 0
             answer = AppendAnswer(state.term, False, previous, hint_index, hint_term)
@@ -59,13 +61,15 @@ class Follower:
         state.commit(min(message.commit_index, last_named))
         state.send_durable(leader_id, AppendAnswer(state.term, True, last_named))
 
-    def _check_committed(self, entries: Sequence[Entry]) -> None:
+    def _check_committed(self, message: Append) -> None:
         """Two histories of what is final cannot be mended: better stop than go on with one."""
-        for entry in entries:
-            if entry.index > self._state.commit_index:
+        log, commit_index = self._state.log, self._state.commit_index
+        known_terms = (None, message.previous_term)
+        assert log.term(message.previous_index) in known_terms, _CONTRADICTION
+        for entry in message.entries:
+            if entry.index > commit_index:
                 return
-            known_term = self._state.log.term(entry.index)
-            assert known_term in (None, entry.term), "the leader's log contradicts what is final"
+            assert log.term(entry.index) in (None, entry.term), _CONTRADICTION
 
     def _take(self, entries: Sequence[Entry]) -> None:
         """Skip what is there already, cut at the first conflict, append the rest."""

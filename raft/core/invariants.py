@@ -15,7 +15,8 @@ def check(state: State, progress: Mapping[str, Progress]) -> None:
     assert writes.end_index == log.last_index, "storage will not end where the log ends"
     assert writes.stable_index <= log.last_index, "stable > last"
     if state.restoring is None:
-        assert state.applying_index <= writes.stable_index, "applied before it was durable"
+        durable_index = max(writes.stable_index, log.base_index)
+        assert state.applying_index <= durable_index, "applied before it was durable"
         assert state.applying_index >= log.base_index, "entries to apply were released"
     assert log.last_term <= state.term, "an entry of a term to come"
     assert state.membership.index <= log.last_index, "a membership beyond the log"

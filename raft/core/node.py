@@ -11,6 +11,7 @@ from raft.core.inbox import Inbox
 from raft.core.invariants import check
 from raft.core.mechanisms import Mechanisms
 from raft.core.progress import Progress
+from raft.core.replacement import replace_state
 from raft.core.settings import Settings
 from raft.core.state import State
 from raft.core.types import (
@@ -118,6 +119,14 @@ class Raft:
         compaction.compact(
             state, meta, self._parts.sender.held_back_index(self._parts.peers.progress)
         )
+
+    def state_replaced(self, meta: SnapshotMeta, now: float) -> None:
+        """An operator replaced the leader's state; ``meta`` is durable and already restored.
+
+        Only a leader that has applied its whole log, with a committed simple membership and no
+        transfer; ``meta``: an index above the last, the own term, the present membership.
+        """
+        replace_state(self._advance(now), self._parts.peers, meta)
 
     def snapshot_read(
         self, peer_id: str, snapshot_id: str, offset: int, content: bytes, now: float

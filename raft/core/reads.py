@@ -54,7 +54,7 @@ class Reads:
         self._asked: dict[int, _Asked] = {}  # by request, in order
         self._asked_of = (0, "")  # term and leader that were asked
         self._unapplied: list[tuple[int, int, Token]] = []  # heap of index, order, token
-        self._count = 0
+        self._count = state.fresh_number()
 
     def begin(self) -> None:
         """Nothing waits: reads of a follower were asked of another leader."""
@@ -90,9 +90,7 @@ class Reads:
         if not state.is_leader or len(self) >= state.settings.reads_waiting_max:
             answer = ReadIndexAnswer(state.term, message.request, 0, accepted=False)
             state.send(sender_id, answer)
-        elif self._heartbeats.has_lease():
-            self._confirm(_Unconfirmed(state.commit_index, 0, None, sender_id, message.request))
-        else:
+        else:  # by a round in any case: the follower may have been told not to trust clocks
             self._await_round(None, sender_id, message.request)
 
     def on_answer(self, message: ReadIndexAnswer) -> None:

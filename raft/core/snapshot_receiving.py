@@ -94,10 +94,8 @@ class SnapshotReceiver:
         self, leader_id: str, meta: SnapshotMeta, status: SnapshotStatus, offset_next: int = 0
     ) -> None:
         state = self._state
-        is_done = status is SnapshotStatus.DONE
-        index = state.commit_index if is_done else meta.index
-        answer = SnapshotAnswer(state.term, meta.id, index, offset_next, status)
-        if is_done:
+        answer = SnapshotAnswer(state.term, meta.id, meta.index, offset_next, status)
+        if status is SnapshotStatus.DONE:
             state.send_durable(leader_id, answer)
         else:
             state.send(leader_id, answer)

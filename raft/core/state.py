@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
 from raft.core.log import RaftLog
 from raft.core.membership import Membership
@@ -30,6 +31,8 @@ from raft.entries import (
     SnapshotMeta,
     decode_configuration,
 )
+
+_NUMBERS: Final = 2**48  # two lives that meet in as many numbers are less likely than a bad disk
 
 
 class State:
@@ -171,6 +174,10 @@ class State:
         self.election_deadline = self.now + self.settings.election_timeout_s * (
             1 + self.rng.random()
         )
+
+    def fresh_number(self) -> int:
+        """Where to begin to count, so that no late answer to a former life of this server fits."""
+        return int(self.rng.random() * _NUMBERS) + 1
 
     def note_role(self) -> None:
         """Tell the driver of role, term and leader."""

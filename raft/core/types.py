@@ -135,7 +135,7 @@ class SnapshotStatus(Enum):
 
 
 class SnapshotAnswer(msgspec.Struct, frozen=True, gc=False):
-    """Answers a chunk. ``index`` is that of the snapshot, or with ``DONE`` any higher commit."""
+    """Answers a chunk; ``index`` is that of the snapshot."""
 
     term: int
     snapshot_id: str

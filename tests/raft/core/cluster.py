@@ -7,6 +7,7 @@ list. After every step the invariants are checked, over all servers, too.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from random import Random
 from typing import TypeVar
 
 import msgspec
@@ -39,13 +40,14 @@ SETTLE_STEPS_MAX = 20_000  # a conversation of a few servers that is longer than
 
 
 class Dice:
-    """Election timeouts in a fixed order: server by server in the middle of the range."""
+    """Chance: the same for each run, or always ``value`` when a test sets it."""
 
-    def __init__(self, value: float) -> None:
-        self.value = value
+    def __init__(self, seed: str) -> None:
+        self.value: float | None = None
+        self._random = Random(seed)
 
     def random(self) -> float:
-        return self.value
+        return self._random.random() if self.value is None else self.value
 
 
 class Disk:
@@ -91,7 +93,7 @@ class Host:
         self.server_id = server_id
         self.settings = settings
         self.disk = disk
-        self.dice = Dice(0.5)
+        self.dice = Dice(server_id)
         self.start(now)
 
     def start(self, now: float) -> None:
@@ -134,7 +136,7 @@ class Cluster:
         self.settings = settings or Settings()
         self.network: deque[tuple[str, str, Message]] = deque()
         self.cut: set[tuple[str, str]] = set()
-        self.dropped: list[tuple[str, str, Message]] = []
+        self.heard: list[tuple[str, str, Message]] = []
         self.hosts: dict[str, Host] = {}
         self.down: set[str] = set()
         self.hung_disks: set[str] = set()
@@ -248,8 +250,9 @@ class Cluster:
                 continue
             arrived += 1
             if (sender, receiver) in self.cut or receiver in self.down or sender in self.down:
-                self.dropped.append((sender, receiver, message))
-            elif receiver in self.hosts:
+                continue
+            if receiver in self.hosts:
+                self.heard.append((sender, receiver, message))
                 self.hosts[receiver].raft.step(sender, message, self.now)
                 receivers.append(receiver)
         self.network.extendleft(reversed(kept))
@@ -262,6 +265,15 @@ class Cluster:
         before = len(self.network)
         self.network = deque(m for m in self.network if matching and not matching(*m))
         return before - len(self.network)
+
+    def settle_but(self, kind: type[object]) -> None:
+        """Deliver and persist until nothing moves but messages of this kind, which stay."""
+        for _ in range(SETTLE_STEPS_MAX):
+            self.flush()
+            self.persist()
+            if not self.deliver(lambda _s, _r, m: not isinstance(m, kind)):
+                return
+        raise AssertionError("the conversation does not end")
 
     def settle(self) -> None:
         """Deliver and persist until nothing moves."""
