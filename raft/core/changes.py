@@ -39,10 +39,10 @@ class Changes:
             refusal = Refusal.INVALID
         elif self._transfer.is_active:
             refusal = Refusal.TRANSFERRING
-        elif membership.index > state.commit_index or membership.configuration.is_joint:
-            refusal = Refusal.PENDING_CHANGE
         elif not state.has_committed_in_term:
             refusal = Refusal.NOT_READY
+        elif membership.index > state.commit_index or membership.configuration.is_joint:
+            refusal = Refusal.PENDING_CHANGE
         elif previous_index not in (0, membership.index):
             refusal = Refusal.CHANGED
         if refusal is not None:

@@ -1,0 +1,196 @@
+"""Snapshots from the leader's side. Sources: Raft §7; etcd/raft's raft_snap_test.go."""
+
+import msgspec
+
+from raft.core.progress import Mode
+from raft.core.settings import Settings
+from raft.core.types import (
+    Append,
+    Heartbeat,
+    HeartbeatAnswer,
+    SnapshotAnswer,
+    SnapshotChunk,
+    SnapshotStatus,
+)
+from raft.entries import SnapshotMeta
+from tests.raft.core.cluster import Cluster, of
+
+COMPACTING = Settings(trailing_count=0, snapshot_chunk_bytes=64)
+
+
+def behind() -> Cluster:
+    """Server c lacks entries that a, the leader, has released."""
+    cluster = Cluster(settings=COMPACTING)
+    cluster.elect("a")
+    cluster.cut = {("a", "c")}
+    cluster.propose("a", b"x", b"y")
+    cluster.settle()
+    cluster.compact("a")
+    cluster.heal()
+    return cluster
+
+
+def find_out(cluster: Cluster) -> None:
+    """A heartbeat shows that c lags, its refusal that it needs what is gone."""
+    cluster.now += 0.1
+    cluster.tick("a")
+    cluster.deliver(of(Heartbeat, to="c"))
+    cluster.deliver(of(HeartbeatAnswer, by="c"))
+    for _ in range(3):
+        cluster.deliver(of(Append, to="c"))
+        cluster.deliver(lambda sender, _r, m: sender == "c" and not isinstance(m, SnapshotAnswer))
+    cluster.flush("a")
+
+
+def test_a_follower_whose_entries_are_gone_gets_a_snapshot_in_chunks() -> None:
+    cluster = behind()
+
+    cluster.wait(0.3)
+
+    assert [b"x", b"y"] == cluster.hosts["c"].payloads
+    chunks = [m for _, _, m in cluster.heard if isinstance(m, SnapshotChunk)]
+    assert len(chunks) > 1
+    assert {len(chunk.content) for chunk in chunks[:-1]} == {64}
+    assert Mode.REPLICATE is cluster["a"].progress["c"].mode
+
+
+def test_replication_pauses_beside_a_snapshot_and_heartbeats_go_on() -> None:
+    """etcd/raft TestPendingSnapshotPauseReplication."""
+    cluster = behind()
+    find_out(cluster)
+    assert Mode.SNAPSHOT is cluster["a"].progress["c"].mode
+
+    cluster.propose("a", b"z")
+    cluster.now += 0.1
+    cluster.tick("a")
+
+    assert [] == cluster.sent(Append, to="c")
+    assert 1 == len(cluster.sent(Heartbeat, to="c"))
+
+
+def test_every_single_lost_message_of_the_exchange_is_made_good() -> None:
+    """etcd#10225: a lost report left the follower in limbo for ever."""
+    for lost in range(12):
+        cluster = behind()
+        seen = 0
+
+        def is_unlucky(_s: str, _r: str, message: object, unlucky: int = lost) -> bool:
+            nonlocal seen
+            if isinstance(message, SnapshotChunk | SnapshotAnswer):
+                seen += 1
+                return seen == unlucky + 1
+            return False
+
+        for _ in range(60):
+            cluster.now += 0.1
+            cluster.tick()
+            for _ in range(6):
+                cluster.drop(is_unlucky)
+                cluster.deliver()
+                cluster.persist()
+
+        assert [b"x", b"y"] == cluster.hosts["c"].payloads, f"message {lost} was lost"
+
+
+def test_a_follower_that_can_go_on_without_its_snapshot_does() -> None:
+    """etcd-io/raft#110: it may have got the entries in another way."""
+    cluster = behind()
+    find_out(cluster)
+    leader = cluster["a"]
+
+    done = SnapshotAnswer(leader.term, "another", 4, 0, SnapshotStatus.DONE)
+    cluster.say("c", "a", done)
+
+    assert (Mode.REPLICATE, 4) == (leader.progress["c"].mode, leader.progress["c"].match_index)
+
+
+def test_a_snapshot_that_has_become_too_old_is_followed_by_another() -> None:
+    cluster = behind()
+    find_out(cluster)
+    cluster.propose("a", b"z")
+    cluster.deliver(of(Append, to="b"))
+    cluster.persist("a", "b")
+    cluster.deliver(of(object, by="b"))
+
+    cluster.say("c", "a", SnapshotAnswer(cluster["a"].term, "x", 3, 0, SnapshotStatus.DONE))
+    cluster.wait(0.5)
+
+    assert [b"x", b"y", b"z"] == cluster.hosts["c"].payloads
+
+
+def test_entries_stay_for_a_follower_that_receives_a_snapshot() -> None:
+    """consul#9609: with them gone after each transfer, snapshots never end."""
+    cluster = behind()
+    find_out(cluster)
+    snapshot_index = cluster["a"].progress["c"].next_index - 1
+    cluster.propose("a", *[b"more"] * 5)
+    cluster.flush("a")
+    cluster.deliver(of(Append, to="b"))
+    cluster.persist("a", "b")
+    cluster.deliver(of(object, by="b"))
+
+    cluster.compact("a")
+
+    assert snapshot_index + 1 == cluster["a"].first_index
+
+
+def test_a_silent_follower_gets_no_snapshot() -> None:
+    """etcd/raft: nothing is sent to an inactive peer."""
+    cluster = behind()
+    cluster.isolate("c")
+    cluster.wait(1.5)
+
+    cluster["a"].peer_unreachable("c", cluster.now)
+    cluster.flush("a")
+
+    assert Mode.PROBE is cluster["a"].progress["c"].mode
+    assert [] == cluster.sent(SnapshotChunk)
+
+
+def test_a_snapshot_that_cannot_be_read_is_made_anew() -> None:
+    """hashicorp/raft#522: lagging followers never caught up."""
+    cluster = behind()
+    host = cluster.hosts["a"]
+    host.disk.snapshots.clear()
+
+    cluster.wait(0.3)
+    assert host.snapshots_wanted > 0
+    assert [] == cluster.hosts["c"].payloads
+
+    remade = msgspec.structs.replace(cluster.compact("a"), id="remade")
+    host.disk.snapshots["remade"] = (remade, msgspec.msgpack.encode(host.state))
+    host.raft.snapshot_made(remade, cluster.now)
+    cluster.wait(0.5)
+
+    assert [b"x", b"y"] == cluster.hosts["c"].payloads
+
+
+def test_a_follower_that_could_not_store_gets_it_again_after_a_while() -> None:
+    cluster = behind()
+    find_out(cluster)
+    (chunk,) = cluster.sent(SnapshotChunk)
+    cluster.drop(of(SnapshotChunk))
+
+    failed = SnapshotAnswer(
+        cluster["a"].term, chunk.meta.id, chunk.meta.index, 0, SnapshotStatus.FAILED
+    )
+    cluster.say("c", "a", failed)
+    assert [] == cluster.sent(SnapshotChunk)
+
+    cluster.wait(1.5)
+    assert [b"x", b"y"] == cluster.hosts["c"].payloads
+
+
+def test_chunks_read_for_another_offset_or_snapshot_are_not_sent() -> None:
+    cluster = behind()
+    find_out(cluster)
+    (chunk,) = cluster.sent(SnapshotChunk)
+    before = len(cluster.network)
+
+    cluster["a"].snapshot_read("c", chunk.meta.id, 999, b"x", cluster.now)
+    cluster["a"].snapshot_read("c", "another", 0, b"x", cluster.now)
+    cluster["a"].snapshot_read("b", chunk.meta.id, 0, b"x", cluster.now)
+    cluster.flush("a")
+
+    assert before == len(cluster.network)
+    assert isinstance(chunk.meta, SnapshotMeta)
