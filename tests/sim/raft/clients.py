@@ -78,10 +78,10 @@ class Clients:
             self._write(call)
 
     def _choose(self) -> SimServer:
-        """Mostly the leader, as far as anybody can tell; or any server."""
-        leader = self.world.leader()
-        if leader is not None and self.rng.random() < 0.6:
-            return leader
+        """Mostly one that leads, or still believes so; or any."""
+        leaders = [server for server in self.world.live if server.is_leader]
+        if leaders and self.rng.random() < 0.7:
+            return self.rng.choice(leaders)
         return self.rng.choice(list(self.world.servers.values()))
 
     def _end(self, call: Call) -> None:

@@ -148,13 +148,16 @@ class Disk:
         """Syncs take their time as told."""
         self.speed = speed
 
+    def resume(self) -> None:
+        """A hung sync goes on."""
+        self.hangs = False
+        if self._round:
+            self._finish_later()
+
     def heal(self) -> None:
-        """A hung sync goes on, and nothing fails any more."""
-        self.fails_next = False
-        if self.hangs:
-            self.hangs = False
-            if self._round:
-                self._finish_later()
+        """A hung or slow sync ends soon, and nothing fails any more."""
+        self.fails_next, self.speed = False, CALM
+        self.resume()
 
     def _begin(self) -> None:
         self._round, self._queue = self._queue, []

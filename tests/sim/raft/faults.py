@@ -154,7 +154,7 @@ class Faults:
         server = self._victim()
         server.disk.hangs = True
         if self.rng.random() < 0.7:
-            self._afterwards(server.disk.heal)
+            self._afterwards(server.disk.resume)
 
     def disk_failure(self) -> None:
         """The next sync fails: the process must die; later somebody starts it again."""

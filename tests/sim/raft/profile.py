@@ -63,38 +63,40 @@ def draw(seed: int) -> Profile:
     """The profile of a seed."""
     rng = Random(seed * 2 + 1)
     clock_spread = rng.choice([0.0, 0.01, 0.05, 0.1])
-    faults = tuple(fault for fault in FAULTS if rng.random() < rng.choice([0.25, 0.6]))
+    fault_share = rng.choice([0.2, 0.4, 0.7])
+    timeout_s = rng.choice([0.2, 0.5, 1.0])
     return Profile(
         seed=seed,
         voter_count=rng.choice([1, 2, 3, 3, 3, 3, 4, 5, 5, 7]),
         spare_count=rng.choice([0, 0, 1, 2]),
-        settings=_settings(rng, clock_spread),
+        settings=_settings(rng, timeout_s, clock_spread),
         weather=_weather(rng),
         disk_speed=_speed(rng),
-        store_failure=rng.choice([0.0, 0.0, 0.05]),
+        store_failure=rng.choice([0.0, 0.0, 0.3]),
         clock_spread=clock_spread,
         turn_s=rng.choice([0.0, 0.0, 0.002, 0.01]),
         apply_s=rng.choice([0.0, 0.0, 0.002, 0.02]),
-        trouble_s=rng.uniform(4, 9),
-        fault_every_s=rng.choice([0.2, 0.5, 1.0, 2.0]),
-        faults=faults,
-        outage_s_max=rng.choice([0.5, 2.0, 4.0]),
+        trouble_s=timeout_s * rng.choice([5, 10, 25]),
+        fault_every_s=timeout_s * rng.choice([0.2, 0.5, 1.0, 2.0]),
+        faults=tuple(fault for fault in FAULTS if rng.random() < fault_share),
+        outage_s_max=timeout_s * rng.choice([0.5, 2.0, 4.0]),
         is_membership_changing=rng.random() < 0.4,
         client_count=rng.randint(1, 4),
         key_count=rng.randint(1, 3),
-        think_s=rng.choice([0.01, 0.05, 0.2]),
-        patience_s=rng.choice([0.3, 1.0, 3.0]),
+        think_s=timeout_s * rng.choice([0.02, 0.05, 0.2]),
+        patience_s=timeout_s * rng.choice([0.3, 1.0, 3.0]),
         lease_share=rng.choice([0.0, 0.5, 1.0]),
         padding_bytes_max=rng.choice([0, 0, 300]),
     )
 
 
-def _settings(rng: Random, clock_spread: float) -> Settings:
+def _settings(rng: Random, timeout_s: float, clock_spread: float) -> Settings:
     is_small = rng.random() < 0.5  # limits that are met all the time
-    lease_timeout_s = rng.choice([0.5, 0.5, 0.8 if clock_spread < 0.1 else 0.5])
+    long_lease = 0.95 if clock_spread < 0.1 else 0.5  # with what clocks may differ by, the limit
     return Settings(
-        lease_timeout_s=lease_timeout_s,
-        disk_stall_limit_s=rng.choice([0.5, 2.0]),
+        election_timeout_s=timeout_s,
+        lease_timeout_s=timeout_s * rng.choice([0.5, long_lease]),
+        disk_stall_limit_s=timeout_s * rng.choice([0.5, 2.0]),
         batch_bytes_max=rng.choice([300, 2000]) if is_small else 1024 * 1024,
         batch_count_max=rng.choice([1, 3, 20]) if is_small else 1024,
         window_count_max=rng.choice([1, 2, 8]),
@@ -104,7 +106,7 @@ def _settings(rng: Random, clock_spread: float) -> Settings:
         reads_waiting_max=rng.choice([2, 50]) if is_small else 65_536,
         trailing_count=rng.choice([0, 3, 20, 10_240]),
         log_bytes_max=rng.choice([1000, 10_000]) if is_small else 64 * 1024 * 1024,
-        snapshot_chunk_bytes=rng.choice([300, 2000, 256 * 1024]),
+        snapshot_chunk_bytes=rng.choice([60, 400, 256 * 1024]),
     )
 
 

@@ -7,6 +7,7 @@ from raft.core.types import (
     Message,
     Outgoing,
     Restart,
+    Role,
     SnapshotAnswer,
     SnapshotStatus,
     Vote,
@@ -46,8 +47,10 @@ def on_message(truth: Truth, server: "SimServer", seen: Seen, outgoing: Outgoing
     match message:
         case Vote(term=term, last_index=last_index):
             _require_vote(truth, server, term, server.name)
+            # One that is out of the race may have cut these entries: nobody counts its votes.
+            is_running = present and server.running.role is Role.CANDIDATE
             require(
-                server.disk.image.last_index >= last_index or not present,
+                server.disk.image.last_index >= last_index or not is_running,
                 "a vote request tells of entries that are not durable",
                 server.name,
                 message,

@@ -19,11 +19,12 @@ from tests.sim.raft.server import Done, SimServer
 from tests.sim.raft.truth import Violation, require
 from tests.sim.raft.world import World
 
-SETTLE_S: Final = 1.5  # before the trouble begins: usually a leader is there
-LEADER_TIMEOUTS_MAX: Final = 10  # election timeouts after the heal
-COMMIT_S_MAX: Final = 6.0
-CONVERGE_S_MAX: Final = 60.0  # a snapshot in many small chunks on a slow link
-LOOK_S: Final = 0.05
+# In election timeouts:
+SETTLE: Final = 1.5  # before the trouble begins: often a leader is there
+LEADER_MAX: Final = 10  # after the heal
+COMMIT_MAX: Final = 10
+CONVERGE_S_MAX: Final = 60.0  # a snapshot in many small chunks
+LOOK: Final = 0.05
 
 
 class Report(msgspec.Struct):
@@ -76,9 +77,10 @@ class _Run:
         for name, server in world.servers.items():
             server.start(Configuration(members) if name in world.voters_at_start else None)
         self.clients.start()
-        world.run_until(SETTLE_S)
+        settle_s = SETTLE * profile.settings.election_timeout_s
+        world.run_until(settle_s)
         self.faults.start()
-        world.run_until(SETTLE_S + profile.trouble_s)
+        world.run_until(settle_s + profile.trouble_s)
         self.faults.is_over = True
         self.clients.stop()
         world.calm()
@@ -88,18 +90,17 @@ class _Run:
     def _recover(self) -> None:
         """After the heal: a leader, progress, and everybody at the same place."""
         world, timeout_s = self.world, self.profile.settings.election_timeout_s
+        look_s = LOOK * timeout_s
         require(
-            world.run_while(
-                lambda: world.leader() is None, LEADER_TIMEOUTS_MAX * timeout_s, LOOK_S
-            ),
+            world.run_while(lambda: world.leader() is None, LEADER_MAX * timeout_s, look_s),
             "no leader after the heal",
         )
         require(
-            world.run_while(lambda: not self._is_committing(), COMMIT_S_MAX, LOOK_S),
+            world.run_while(lambda: not self._is_committing(), COMMIT_MAX * timeout_s, look_s),
             "nothing commits after the heal",
         )
         require(
-            world.run_while(lambda: bool(self._behind()), CONVERGE_S_MAX, LOOK_S),
+            world.run_while(lambda: bool(self._behind()), CONVERGE_S_MAX, look_s),
             "servers do not converge after the heal",
             self._behind(),
         )

@@ -150,7 +150,6 @@ class SimServer:
     def heal(self) -> None:
         """Disk, process and all work again."""
         self.disk.heal()
-        self.disk.speed = self.world.profile.disk_speed
         self.resume()
         self.start()
 

@@ -14,8 +14,8 @@ import pytest
 from tests.sim.raft.run import run
 
 ROOT = Path(__file__).resolve().parents[3]
-BATCHES = 4
-SEEDS_A_BATCH = 40
+BATCHES = 10
+SEEDS_A_BATCH = 30
 STORY_LINES = 40
 PRINT_STORY = """
 import zlib

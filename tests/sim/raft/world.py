@@ -11,7 +11,7 @@ from random import Random
 
 from raft.core.types import Message
 from tests.sim.raft.checkers import Checkers
-from tests.sim.raft.network import CALM, Network, Weather
+from tests.sim.raft.network import CALM, Network
 from tests.sim.raft.profile import Profile
 from tests.sim.raft.server import SimServer
 
@@ -77,9 +77,7 @@ class World:
         self.tell("calm")
         self.is_calm = True
         self.network.heal()
-        self.network.weather = Weather(
-            delay_s_min=CALM.delay_s_min, delay_s_mean=self.profile.weather.delay_s_mean
-        )
+        self.network.weather = CALM
         for server in self.servers.values():
             server.heal()
 
