@@ -96,10 +96,8 @@ class Heartbeats:
         return state.now < confirmed_at + state.settings.lease_s
 
     def deadline(self) -> float:
-        """When ``tick`` has something to do."""
-        if not self._state.is_leader:
-            return math.inf
-        return min(self._next_at, self._contact_ends_at(), self._state.disk_stalls_at)
+        """When ``tick`` has something to do; it looks for a quorum with every round at least."""
+        return min(self._next_at, self._state.disk_stalls_at if self._state.is_leader else math.inf)
 
     def _contact_ends_at(self) -> float:
         contact_at = self._peers.reached(math.inf, lambda progress: progress.contact_at)

@@ -79,10 +79,17 @@ class Progress:
         return is_news
 
     def refuse(self, index: int, hint_index: int) -> bool:
-        """``index`` did not match; the logs may agree at ``hint_index``. False: it is old news."""
-        if self.mode is Mode.SNAPSHOT or index <= self.match_index:
+        """``index`` did not match; the logs may agree at ``hint_index``. False: it is old news.
+
+        A probe of what is known to match is refused only by a server that lost its log: an
+        operator wiped it and kept its id. It is fed anew.
+        """
+        if self.mode is Mode.SNAPSHOT:
             return False
-        if self.mode is Mode.PROBE and index != self.next_index - 1:
+        is_probe_answer = self.mode is Mode.PROBE and index == self.next_index - 1
+        if is_probe_answer and index == self.match_index:
+            self.match_index = min(self.match_index, hint_index)
+        elif index <= self.match_index or (self.mode is Mode.PROBE and not is_probe_answer):
             return False
         self.probe(max(self.match_index + 1, min(index, hint_index + 1)))
         return True

@@ -88,6 +88,9 @@ class State:
         self.log, entries = _recovered_log(snapshot, restart.entries)
         hard_state = restart.hard_state
         self.writes = Writes(hard_state, self.log.last_index)
+        if snapshot and restart.entries and not _leads_up_to(snapshot, restart.entries):
+            # The crash came between a received snapshot and its mark: void what storage has.
+            self.writes.restart(Mark(snapshot.index, snapshot.term), snapshot.index)
         self.term = max(hard_state.term, self.log.last_term)
         self.vote = hard_state.vote if self.term == hard_state.term else ""
         self.role = Role.FOLLOWER
@@ -243,7 +246,7 @@ def _recovered_log(
 ) -> tuple[RaftLog, Sequence[Entry]]:
     """The log, and the entries whose configurations are newer than the snapshot's."""
     snapshot_index = snapshot.index if snapshot else 0
-    if not entries or entries[-1].index < snapshot_index:
+    if not _leads_up_to(snapshot, entries):
         return RaftLog(snapshot_index, snapshot.term if snapshot else 0), ()
     first = entries[0]
     assert first.index <= snapshot_index + 1, "entries are missing behind the snapshot"
@@ -257,3 +260,13 @@ def _recovered_log(
     if entries:
         log.append(entries)
     return log, [entry for entry in entries if entry.index > snapshot_index]
+
+
+def _leads_up_to(snapshot: SnapshotMeta | None, entries: Sequence[Entry]) -> bool:
+    """Whether the log goes on behind the snapshot, or contains its last entry."""
+    if not entries or snapshot is None:
+        return bool(entries)
+    position = snapshot.index - entries[0].index
+    if position < 0:
+        return True
+    return position < len(entries) and entries[position].term == snapshot.term

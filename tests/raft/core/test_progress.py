@@ -67,6 +67,7 @@ def test_a_refusal_from_the_past_is_ignored() -> None:
     """etcd/raft TestProgressMaybeDecr."""
     assert not replicating(5, 8).refuse(5, 5)
     assert not probing(0, 10).refuse(7, 3)
+    assert not probing(5, 10).refuse(5, 3)
 
 
 def test_a_refusal_goes_back_to_the_hint_but_never_below_what_matches() -> None:
@@ -77,6 +78,14 @@ def test_a_refusal_goes_back_to_the_hint_but_never_below_what_matches() -> None:
     progress = probing(0, 10)
     assert progress.refuse(9, 3)
     assert 4 == progress.next_index
+
+
+def test_a_server_that_lost_its_log_is_fed_anew() -> None:
+    progress = probing(5, 6)
+
+    assert progress.refuse(5, 0)
+
+    assert (0, 1) == (progress.match_index, progress.next_index)
 
 
 def test_a_refusal_always_makes_progress() -> None:

@@ -231,6 +231,18 @@ def test_repeated_and_reordered_messages_do_no_harm() -> None:
     assert [[b"1", b"2", b"3"]] * 3 == [host.payloads for host in cluster.hosts.values()]
 
 
+def test_a_server_that_was_wiped_and_kept_its_id_catches_up() -> None:
+    cluster = led()
+    cluster.propose("a", b"x")
+    cluster.settle()
+
+    cluster.add("b")
+    cluster["a"].peer_unreachable("b", cluster.now)
+    cluster.wait(1)
+
+    assert [b"x"] == cluster.hosts["b"].payloads
+
+
 def test_a_heartbeat_does_not_wait_for_a_follower_that_is_far_behind() -> None:
     cluster = led()
     cluster.isolate("c")

@@ -12,6 +12,7 @@ from raft.entries import (
     Entry,
     HardState,
     Kind,
+    Mark,
     SnapshotMeta,
     encode_configuration,
     sole_configuration,
@@ -72,6 +73,17 @@ def test_a_log_that_ends_before_the_snapshot_is_void() -> None:
     state = started(hard_state=HardState(2), snapshot=SNAPSHOT, entries=entries(1, 7))
 
     assert (11, 10) == (state.log.first_index, state.log.last_index)
+
+
+def test_a_log_with_another_entry_at_the_snapshot_is_void_and_is_declared_so() -> None:
+    """The crash came between a received snapshot and its mark in the log."""
+    for held in (entries(1, 13, term=1), entries(4, 10, term=1), entries(1, 7)):
+        state = started(hard_state=HardState(2), snapshot=SNAPSHOT, entries=held)
+
+        write = state.writes.close(0, 0.0)
+        assert (11, 10, 2) == (state.log.first_index, state.log.last_index, state.log.last_term)
+        assert write is not None
+        assert Mark(10, 2) == write.mark
 
 
 def test_a_hole_between_snapshot_and_log_is_a_bug() -> None:
