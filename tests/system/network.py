@@ -1,9 +1,9 @@
-"""Two hosts and a bridge between them, made of network namespaces, for tests that pull the cable.
+"""Hosts and a bridge between them, made of network namespaces, for tests that pull the cable.
 
     host a ── eth0 ◄─ veth ─► port-a ── bridge ── port-b ◄─ veth ─► eth0 ── host b
 
 Taking a port from the bridge loses every packet without a word to either side, as a broken switch
-does. Nothing outside of the three namespaces is touched; they end with the block. Needs root and
+does. Nothing outside of the namespaces is touched; they end with the block. Needs root and
 iproute2. Agents are asked through a Unix socket, which knows no namespaces.
 """
 
@@ -13,8 +13,9 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from typing_extensions import override
@@ -23,13 +24,15 @@ from tests.system.agent_process import AgentProcess
 
 COMMAND_WAIT_S = 10.0
 HOSTS = {"a": "10.213.0.1", "b": "10.213.0.2"}
+AnyNetwork = TypeVar("AnyNetwork", bound="Network")
 
 
 class Network:
-    """The namespaces; `prefix` begins their names."""
+    """The namespaces; `prefix` begins their names, `hosts` are the addresses by name."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, hosts: Mapping[str, str]) -> None:
         self.prefix = prefix
+        self.hosts = hosts
 
     def namespace(self, part: str) -> str:
         """The namespace of a host or of the hub."""
@@ -38,11 +41,11 @@ class Network:
     def make(self) -> None:
         """Make all; fails the test where this machine does not let us."""
         hub = self.namespace("hub")
-        for part in ("hub", *HOSTS):
+        for part in ("hub", *self.hosts):
             ip("netns", "add", self.namespace(part))
         ip("-n", hub, "link", "add", "bridge", "type", "bridge")
         ip("-n", hub, "link", "set", "bridge", "up")
-        for host, address in HOSTS.items():
+        for host, address in self.hosts.items():
             own, port = self.namespace(host), f"port-{host}"
             peer = ("peer", "name", "eth0", "netns", own)
             ip("-n", hub, "link", "add", port, "type", "veth", *peer)
@@ -53,7 +56,7 @@ class Network:
 
     def end(self) -> None:
         """Remove all that was made."""
-        for part in ("hub", *HOSTS):
+        for part in ("hub", *self.hosts):
             with contextlib.suppress(pytest.fail.Exception):
                 ip("netns", "delete", self.namespace(part))
 
@@ -67,7 +70,7 @@ class Network:
 
     def lose(self, protocol: str) -> None:
         """Lose every packet of ``tcp`` or ``udp`` between the hosts, without a word."""
-        for host in HOSTS:
+        for host in self.hosts:
             own = self.namespace(host)
             # Ours has to come before the rule that takes in what is for this host.
             ip("-n", own, "rule", "add", "pref", "100", "lookup", "local")
@@ -76,7 +79,7 @@ class Network:
 
     def find(self, protocol: str) -> None:
         """Let packets of the protocol through again."""
-        for host in HOSTS:
+        for host in self.hosts:
             ip("-n", self.namespace(host), "rule", "del", *self._loss(protocol))
 
     @staticmethod
@@ -95,9 +98,15 @@ class Network:
 @contextlib.contextmanager
 def two_hosts() -> Iterator[Network]:
     """The network until the block ends. Skips the test for a user who is not root."""
+    with made(Network(f"proconsul-{os.getpid()}", HOSTS)) as network:
+        yield network
+
+
+@contextlib.contextmanager
+def made(network: AnyNetwork) -> Iterator[AnyNetwork]:
+    """A network until the block ends. Skips the test for a user who is not root."""
     if os.geteuid() != 0:
         pytest.skip("network namespaces need root")
-    network = Network(f"proconsul-{os.getpid()}")
     try:
         network.make()
         yield network
@@ -142,7 +151,7 @@ class HostedAgent(AgentProcess):
         door = f'-hcl=addresses {{ http = "unix://{self.socket_path}" }}'
         dev = "-dev" in arguments
         own = [argument for argument in arguments if argument != "-dev"]
-        super().__init__(directory, *own, f"-bind={HOSTS[host]}", door, dev=dev)
+        super().__init__(directory, *own, f"-bind={network.hosts[host]}", door, dev=dev)
         inside = ("ip", "netns", "exec", network.namespace(host))
         self.program = (*inside, sys.executable, "-m", "agent.main", "agent")
 
