@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from gossip.core.types import PacketMessage
 
+EVER: Final = 1 << 30  # more often than any message is sent
 QUEUE_MESSAGES_MAX: Final = 65536  # a flood of names must not fill memory before a queue check
 
 
@@ -47,6 +48,11 @@ class BroadcastQueue:
     def __bool__(self) -> bool:
         return bool(self._tiers) and any(self._tiers)
 
+    @property
+    def transmits_min(self) -> int | None:
+        """How often the least sent message was sent; None when nothing is queued."""
+        return next((transmits for transmits, tier in enumerate(self._tiers) if tier), None)
+
     def add(
         self,
         message: PacketMessage,
@@ -63,13 +69,18 @@ class BroadcastQueue:
         if len(self) > QUEUE_MESSAGES_MAX:
             self.prune(QUEUE_MESSAGES_MAX)
 
-    def take(self, free_bytes: int, overhead_bytes: int, count_max: int) -> list[Broadcast]:
-        """Messages for one packet; each costs its size and ``overhead_bytes``."""
+    def take(
+        self, free_bytes: int, overhead_bytes: int, count_max: int, transmits_max: int = EVER
+    ) -> list[Broadcast]:
+        """Messages for one packet; each costs its size and ``overhead_bytes``.
+
+        Only those that were sent at most ``transmits_max`` times.
+        """
         if not self:
             return []
         limit = retransmit_limit(self._mult, self._node_count())
         taken: list[tuple[int, Broadcast]] = []
-        for transmits, tier in enumerate(self._tiers):
+        for transmits, tier in enumerate(self._tiers[: transmits_max + 1]):
             while tier and len(taken) < count_max:
                 position = bisect_right(tier, free_bytes - overhead_bytes, key=_size)
                 if position == 0:

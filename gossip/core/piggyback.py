@@ -7,7 +7,7 @@ Source: SWIM §4.1 (piggybacked dissemination).
 
 from typing import Final
 
-from gossip.core.broadcast import BroadcastQueue
+from gossip.core.broadcast import EVER, BroadcastQueue
 from gossip.core.config import Config
 from gossip.core.effects import SendPacket
 from gossip.core.sizes import message_bytes
@@ -37,8 +37,18 @@ class Piggyback:
         """Whether nothing is queued."""
         return not self.membership and not any(self.cluster)
 
-    def fill(self, main_bytes: int, part_count: int) -> list[PacketMessage]:
-        """Queued messages that fit beside ``part_count`` parts of ``main_bytes``."""
+    def transmits_min(self) -> int | None:
+        """How often the least told news was told; None when there is none."""
+        found = (queue.transmits_min for queue in (self.membership, *self.cluster))
+        return min((transmits for transmits in found if transmits is not None), default=None)
+
+    def fill(
+        self, main_bytes: int, part_count: int, transmits_max: int = EVER
+    ) -> list[PacketMessage]:
+        """Queued messages that fit beside ``part_count`` parts of ``main_bytes``.
+
+        Only those that were sent at most ``transmits_max`` times.
+        """
         if self.is_empty():
             return []
         self._packet_count += 1
@@ -51,7 +61,7 @@ class Piggyback:
         taken: list[PacketMessage] = []
         for queue in queues:
             room = COMPOUND_PARTS_MAX - part_count - len(taken)
-            for entry in queue.take(free, COMPOUND_PART_BYTES, room):
+            for entry in queue.take(free, COMPOUND_PART_BYTES, room, transmits_max):
                 free -= entry.bytes + COMPOUND_PART_BYTES
                 taken.append(entry.message)
         return taken

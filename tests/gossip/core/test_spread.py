@@ -1,6 +1,13 @@
+"""The gossip loop: whom it tells, and how much at a time."""
+
+from collections import Counter
+
+import msgspec
+
 from gossip.core.effects import SendPacket
+from gossip.core.spread import PACKETS_MAX
 from gossip.core.types import Dead
-from tests.gossip.core.solo import Solo, address, only
+from tests.gossip.core.solo import Solo, address, alive, only
 
 QUIET = {"probe_interval_s": 1e6, "push_pull_interval_s": 1e6}
 
@@ -28,6 +35,32 @@ def test_packets_of_a_tick_are_marked_for_nodes_that_read_checksums():
     one.meet("b")
 
     assert all(packet.checksum for packet in only(one.advance(0.2), SendPacket))
+
+
+def test_a_backlog_goes_to_each_node_in_several_packets_without_repeats():
+    one = Solo(**QUIET)
+    one.meet("b", "c", "d")
+    one.drain()
+    names = [f"node-{number:03}" for number in range(40)]
+    one.hear(*[alive(name, last) for last, name in enumerate(names, 10)])
+    one.node._around.config = msgspec.structs.replace(one.node._around.config, gossip_nodes=1)
+
+    packets = only(one.advance(0.2), SendPacket)
+
+    told = [message.node for packet in packets for message in packet.messages]
+    assert 1 < len(packets) <= PACKETS_MAX
+    assert len(told) == len(set(told)) == 40
+    assert 1 == len({packet.to for packet in packets})
+
+
+def test_a_burst_is_bounded():
+    one = Solo(**QUIET)
+    one.meet("b")
+    one.hear(*[alive(f"node-{last:03}", last) for last in range(10, 250)])
+
+    packets = only(one.advance(0.2), SendPacket)
+
+    assert max(Counter(packet.to for packet in packets).values()) == PACKETS_MAX
 
 
 def told_after(seconds: float) -> bool:
