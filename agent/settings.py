@@ -15,7 +15,7 @@ from agent.telemetry.logs import LogSettings
 from agent.telemetry.metrics import NameFilter
 from catalog.duration import SECOND
 from catalog.rows.system import AutopilotConfiguration
-from raft.machine import Settings
+from raft.machine import ELECTION_TIMEOUT_S, Settings
 
 
 def http_settings(config: RuntimeConfig) -> HttpSettings:
@@ -112,8 +112,9 @@ def autopilot_configuration(config: RuntimeConfig) -> AutopilotConfiguration:
 
 
 def raft_settings(config: RuntimeConfig) -> Settings:
-    """When the log is compacted."""
+    """How patient the log's servers are with each other, and when the log is compacted."""
     return Settings(
+        election_timeout_s=ELECTION_TIMEOUT_S * config.performance.raft_multiplier,
         snapshot_threshold=config.raft_snapshot_threshold,
         snapshot_interval_s=config.raft_snapshot_interval / SECOND,
         trailing_logs=config.raft_trailing_logs,

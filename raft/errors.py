@@ -127,8 +127,3 @@ class IdentityMismatch(StorageError):
 @final
 class Corrupt(StorageError):
     """Data that was acknowledged is missing or damaged; starting would lose it silently."""
-
-
-@final
-class UnsupportedMembership(StorageError):
-    """The configuration names other voters: a quorum of one must not decide for them."""

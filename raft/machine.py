@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
+from typing_extensions import override
 
 from raft.core.settings import Settings as CoreSettings
 from raft.core.types import Outgoing
@@ -15,6 +16,8 @@ ELECTION_TIMEOUT_S: Final = 1.0  # Consul's HeartbeatTimeout at raft_multiplier 
 SNAPSHOT_THRESHOLD: Final = 16_384  # entries; Consul's raft_snapshot_threshold
 SNAPSHOT_INTERVAL_S: Final = 30.0  # Consul's raft_snapshot_interval
 TRAILING_LOGS: Final = 10_240  # entries; Consul's raft_trailing_logs
+MEMORY_TRAILING_LOGS: Final = 1024  # entries of -dev: nobody's outage has to be bridged
+MEMORY_LOG_BYTES: Final = 1024 * 1024  # entries of -dev beyond which the oldest are let go
 
 # (index, result) of an applied command; (0, RaftError) when it was refused later or may be lost.
 Done = Callable[[int, object], None]
@@ -42,6 +45,25 @@ class Peers(Protocol):
     def send(self, messages: Sequence[Outgoing], /) -> None:
         """Send without waiting; never raises for what the network does."""
 
+    def adopt(self, cluster_id: bytes, /) -> None:
+        """The own log is of this cluster."""
+
+
+class NoPeers(Peers):
+    """There is no way to others, and no need for one."""
+
+    @override
+    def set_peers(self, addresses: Mapping[str, str], /) -> None:
+        return
+
+    @override
+    def send(self, messages: Sequence[Outgoing], /) -> None:
+        return
+
+    @override
+    def adopt(self, cluster_id: bytes, /) -> None:
+        return
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How patient a server is, when it takes snapshots and how many entries stay behind them.
@@ -60,10 +82,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if not getattr(self, field.name):
                 msgspec.structs.force_setattr(self, field.name, field.default)
 
-    def for_core(self) -> CoreSettings:
-        """The part that the rules go by."""
+    def for_core(self, *, keeps_log: bool) -> CoreSettings:
+        """The part that the rules go by; a log in memory only is kept short."""
+        if keeps_log:
+            return CoreSettings(
+                election_timeout_s=self.election_timeout_s, trailing_count=self.trailing_logs
+            )
         return CoreSettings(
-            election_timeout_s=self.election_timeout_s, trailing_count=self.trailing_logs
+            election_timeout_s=self.election_timeout_s,
+            trailing_count=min(self.trailing_logs, MEMORY_TRAILING_LOGS),
+            log_bytes_max=MEMORY_LOG_BYTES,
         )
 
 

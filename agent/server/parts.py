@@ -36,7 +36,7 @@ from catalog.rows.node import Node
 from catalog.store import Store
 from raft.driver import Driver
 from raft.durable import DurableStorage
-from raft.entries import Server
+from raft.entries import Server, sole_configuration
 from raft.machine import Surroundings
 from raft.storage import MemoryStorage
 
@@ -69,6 +69,7 @@ class ServerParts:
     ) -> None:
         self._config = config
         self.address = identity.address
+        self._node_id = identity.node_id
         self.timers = SessionTimers(self._end_session)
         self.machine = StateMachine(self.timers.hear)
         data_dir = identity.data_dir
@@ -171,9 +172,13 @@ class ServerParts:
         _index, result = await self.driver.propose(command)
         return result
 
+    async def start_log(self) -> None:
+        """Recover the log, or begin one; then lead, as this server is alone."""
+        await self.driver.start(sole_configuration(self._node_id, self.address))
+
     async def start(self, node: Node) -> None:
         """Recover the log, lead, and answer other agents. Raises OSError and RaftError."""
-        await self.driver.start()
+        await self.start_log()
         await self.lead(node)
         self._tasks.start("reconcile", self.reconciler.run())
         self._membership.subscribe(lambda _change, _members: self.reconciler.members_changed())

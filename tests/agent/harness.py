@@ -184,7 +184,7 @@ async def open_house(*flags: str) -> AsyncIterator[House]:
     """A running agent; stopped at the end."""
     house = House(make_agent(make_config(*flags)))
     await house.agent.membership.start()
-    await house.agent.server.driver.start()
+    await house.agent.server.start_log()
     await house.agent.lead()
     await house.agent.http.listen([ANY_PORT])
     try:

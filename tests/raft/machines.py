@@ -11,7 +11,7 @@ import msgspec
 
 from raft.driver import Driver
 from raft.durable import DurableStorage
-from raft.entries import Server
+from raft.entries import Server, sole_configuration
 from raft.files import Files
 from raft.machine import Settings, Surroundings
 from raft.storage import Storage
@@ -19,6 +19,7 @@ from raft.storage import Storage
 SERVER_ID = "3f2b7c1e-0000-4000-8000-000000000001"
 OTHER_ID = "3f2b7c1e-0000-4000-8000-000000000002"
 ADDRESS = "127.0.0.1:8300"
+ALONE = sole_configuration(SERVER_ID, ADDRESS)
 SMALL_SEGMENT_BYTES = 64 * 1024
 
 
@@ -117,6 +118,6 @@ def make_driver(
 async def commands_after_restart(path: Path) -> list[tuple[int, bytes]]:
     machine = Journal()
     driver = make_driver(machine, durable(path))
-    await driver.start()
+    await driver.start(ALONE)
     await driver.stop()
     return machine.commands

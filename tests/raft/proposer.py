@@ -7,7 +7,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.raft.machines import Journal, durable, make_driver
+from tests.raft.machines import ALONE, Journal, durable, make_driver
 
 PROPOSERS = 16  # at once, so that a kill falls into group commits
 SNAPSHOT_EVERY = 400  # acknowledged commands
@@ -15,7 +15,7 @@ SNAPSHOT_EVERY = 400  # acknowledged commands
 
 async def main(directory: Path) -> None:
     driver = make_driver(Journal(), durable(directory))
-    await driver.start()
+    await driver.start(ALONE)
     print("ready", flush=True)
 
     async def propose(name: int) -> None:

@@ -14,20 +14,17 @@ from raft.entries import (
     Server,
     Write,
     decode_configuration,
+    encode_configuration,
 )
 from raft.errors import (
-    Corrupt,
     Overloaded,
-    SnapshotFailed,
     Stopped,
     StorageError,
-    UnsupportedMembership,
 )
-from raft.machine import Settings
 from raft.storage import MemoryStorage, Reports, Storage
 from tests.raft.machines import (
     ADDRESS,
-    OTHER_ID,
+    ALONE,
     SERVER_ID,
     CountingFiles,
     Journal,
@@ -45,7 +42,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
 async def test_fresh_server_writes_its_membership_then_a_no_op(storage: Storage) -> None:
     machine = Journal()
     driver = make_driver(machine, storage)
-    await driver.start()
+    await driver.start(ALONE)
 
     assert (
         driver.last_index,
@@ -62,7 +59,7 @@ async def test_fresh_server_writes_its_membership_then_a_no_op(storage: Storage)
 
 async def test_submit_answers_on_the_loop_in_order(storage: Storage) -> None:
     driver = make_driver(Journal(), storage)
-    await driver.start()
+    await driver.start(ALONE)
     answers: list[tuple[int, object]] = []
 
     for command in (b"a", b"b", b"c"):
@@ -77,14 +74,14 @@ async def test_submit_answers_on_the_loop_in_order(storage: Storage) -> None:
 
 async def test_restart_replays_the_log_in_a_new_term(tmp_path: Path) -> None:
     driver = make_driver(Journal(), durable(tmp_path))
-    await driver.start()
+    await driver.start(ALONE)
     for number in range(100):
         await driver.propose(b"%d" % number)
     await driver.stop()
 
     machine = Journal()
     driver = make_driver(machine, durable(tmp_path))
-    await driver.start()
+    await driver.start(ALONE)
 
     assert [(index + 3, b"%d" % index) for index in range(100)] == machine.commands
     assert (driver.last_index, driver.term) == (103, 3)
@@ -93,7 +90,7 @@ async def test_restart_replays_the_log_in_a_new_term(tmp_path: Path) -> None:
 
 async def test_term_and_vote_are_on_disk_before_the_server_is_ready(tmp_path: Path) -> None:
     driver = make_driver(Journal(), durable(tmp_path))
-    await driver.start()
+    await driver.start(ALONE)
     await driver.stop()
     storage = durable(tmp_path)
 
@@ -108,12 +105,12 @@ async def test_new_term_is_above_both_the_vote_and_the_log(tmp_path: Path) -> No
     storage.open()
     storage.begin(bytes(16))
     storage.start(Reports(lambda _: None, lambda _: None, lambda _: None))
-    entry = Entry(1, 7, Kind.COMMAND, b"a")
+    entry = Entry(1, 7, Kind.CONFIGURATION, encode_configuration(ALONE))
     storage.persist(Write(sequence=1, hard_state=HardState(3, SERVER_ID), entries=[entry]))
     await asyncio.to_thread(storage.close)
 
     driver = make_driver(Journal(), durable(tmp_path))
-    await driver.start()
+    await driver.start(ALONE)
 
     assert driver.term == 8
     await driver.stop()
@@ -121,7 +118,7 @@ async def test_new_term_is_above_both_the_vote_and_the_log(tmp_path: Path) -> No
 
 async def test_stop_drains_what_was_submitted(tmp_path: Path) -> None:
     driver = make_driver(Journal(), durable(tmp_path))
-    await driver.start()
+    await driver.start(ALONE)
     answered: list[int] = []
     for number in range(500):
         driver.submit(b"%d" % number, lambda index, _result: answered.append(index))
@@ -140,7 +137,7 @@ async def test_stop_drains_what_was_submitted(tmp_path: Path) -> None:
 async def test_concurrent_proposals_share_their_syncs(tmp_path: Path) -> None:
     files = CountingFiles()
     driver = make_driver(Journal(), durable(tmp_path, files=files))
-    await driver.start()
+    await driver.start(ALONE)
     before = files.content_syncs
 
     async def propose(count: int) -> None:
@@ -160,7 +157,7 @@ async def test_a_disk_error_is_fatal_and_nothing_is_acknowledged(tmp_path: Path,
     fatal: list[BaseException] = []
     machine = Journal()
     driver = make_driver(machine, durable(tmp_path, files=files), fatal=fatal)
-    await driver.start()
+    await driver.start(ALONE)
     await driver.propose(b"kept")
     error = OSError(5, "Input/output error")
     files.fail[call] = error
@@ -178,110 +175,10 @@ async def test_a_disk_error_is_fatal_and_nothing_is_acknowledged(tmp_path: Path,
     await driver.stop()
 
 
-async def test_snapshot_and_trailing_entries_bring_back_the_state(tmp_path: Path) -> None:
-    settings = Settings(trailing_logs=1500)
-    machine = Journal()
-    driver = make_driver(machine, durable(tmp_path), settings=settings)
-    await driver.start()
-    for number in range(3000):
-        driver.submit(b"%d" % number * 20, lambda *_: None)
-        if number % 100 == 0:
-            await driver.barrier()
-    await driver.barrier()
-    segments_before = len(list((tmp_path / "wal").glob("*.wal")))
-
-    meta = await driver.snapshot()
-    await driver.propose(b"after")
-    await driver.stop()
-
-    assert (meta.index, meta.term) == (3002, 2)
-    assert (driver.last_snapshot_index, driver.last_snapshot_term) == (3002, 2)
-    assert segments_before > len(list((tmp_path / "wal").glob("*.wal")))
-    assert machine.commands == await commands_after_restart(tmp_path)
-    storage = durable(tmp_path)
-    storage.open()
-    assert len(list(storage.entries(meta.index - 1500 + 1, meta.index))) == 1500
-    storage.close()
-
-
-async def test_snapshot_of_unchanged_state_is_the_one_there_is(storage: Storage) -> None:
-    driver = make_driver(Journal(), storage)
-    await driver.start()
-    await driver.propose(b"a")
-
-    first = await driver.snapshot()
-
-    assert first == await driver.snapshot()
-    await driver.propose(b"b")
-    assert first.index + 1 == (await driver.snapshot()).index
-    await driver.stop()
-
-
-async def test_snapshots_are_taken_by_themselves_at_the_threshold(tmp_path: Path) -> None:
-    settings = Settings(snapshot_threshold=10, snapshot_interval_s=0.001)
-    driver = make_driver(Journal(), durable(tmp_path), settings=settings)
-    await driver.start()
-
-    async with asyncio.timeout(10):
-        while driver.last_snapshot_index < 10:
-            await driver.propose(b"x")
-
-    await driver.stop()
-
-
-async def test_new_settings_count_at_once(tmp_path: Path) -> None:
-    driver = make_driver(Journal(), durable(tmp_path))
-    await driver.start()
-
-    driver.reconfigure(Settings(snapshot_threshold=10, snapshot_interval_s=0.001))
-
-    async with asyncio.timeout(10):
-        while driver.last_snapshot_index < 10:
-            await driver.propose(b"x")
-    await driver.stop()
-
-
-async def test_full_disk_fails_the_snapshot_and_not_the_log(tmp_path: Path) -> None:
-    files = CountingFiles()
-    machine = Journal()
-    driver = make_driver(machine, durable(tmp_path, files=files))
-    await driver.start()
-    await driver.propose(b"a")
-    files.fail["sync"] = OSError(28, "No space left on device")
-
-    with pytest.raises(SnapshotFailed, match="No space left"):
-        await driver.snapshot()
-
-    await driver.propose(b"b")
-    assert driver.last_snapshot_index == 0
-    assert list((tmp_path / "snapshots").iterdir()) == []
-    files.fail.clear()
-    assert (await driver.snapshot()).index == 4
-    await driver.stop()
-
-
-async def test_snapshot_that_cannot_be_named_leaves_the_log_as_it_was(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    files = CountingFiles()
-    settings = Settings(snapshot_threshold=1, snapshot_interval_s=0.001)
-    driver = make_driver(Journal(), durable(tmp_path, files=files), settings=settings)
-    await driver.start()
-    files.fail["rename"] = OSError(5, "Input/output error")
-
-    async with asyncio.timeout(10):
-        while "no snapshot taken, the log keeps growing" not in caplog.text:
-            await driver.propose(b"x")
-
-    assert driver.last_snapshot_index == 0
-    files.fail.clear()
-    await driver.stop()
-
-
 async def test_nearly_full_disk_refuses_commands_until_there_is_room(tmp_path: Path) -> None:
     files = CountingFiles()
     driver = make_driver(Journal(), durable(tmp_path, files=files))
-    await driver.start()
+    await driver.start(ALONE)
     files.room_bytes = 1000
     await driver.propose(b"the last one that was not looked at")
 
@@ -293,79 +190,33 @@ async def test_nearly_full_disk_refuses_commands_until_there_is_room(tmp_path: P
     await driver.stop()
 
 
-async def test_snapshot_that_rotted_is_taken_anew(tmp_path: Path) -> None:
-    driver = make_driver(Journal(), durable(tmp_path))
-    await driver.start()
-    await driver.propose(b"a")
-    rotten = await driver.snapshot()
-    (tmp_path / "snapshots" / rotten.id / "state.bin").write_bytes(b"rot")
-
-    file, meta = await driver.save_archive()
-
-    file.close()
-    assert rotten.index == meta.index
-    assert rotten.id != meta.id
-    await driver.stop()
-
-
 async def test_full_disk_at_the_first_start_is_a_clear_error(tmp_path: Path) -> None:
     files = CountingFiles()
     files.fail["write_at"] = OSError(28, "No space left on device")
 
     with pytest.raises(StorageError, match=r"the log cannot be made: .*No space left"):
-        await make_driver(Journal(), durable(tmp_path, files=files)).start()
+        await make_driver(Journal(), durable(tmp_path, files=files)).start(ALONE)
 
     assert await commands_after_restart(tmp_path) == []
 
 
-async def test_snapshot_that_the_machine_refuses_stops_the_start(tmp_path: Path) -> None:
-    driver = make_driver(Journal(), durable(tmp_path))
-    await driver.start()
-    await driver.snapshot()
-    await driver.stop()
-
-    class Newer(Journal):
-        def restore(self, chunks, /) -> None:
-            message = "unknown record 99"
-            raise ValueError(message)
-
-    with pytest.raises(Corrupt, match="cannot be restored: unknown record 99"):
-        await make_driver(Newer(), durable(tmp_path)).start()
-
-    await commands_after_restart(tmp_path)  # the lock was let go
-
-
 async def test_a_new_address_becomes_part_of_the_membership(tmp_path: Path) -> None:
     driver = make_driver(Journal(), durable(tmp_path))
-    await driver.start()
+    await driver.start(ALONE)
     await driver.stop()
 
     driver = make_driver(Journal(), durable(tmp_path), address="10.0.0.9:8300")
-    await driver.start()
+    await driver.start(ALONE)
 
     assert (Server(0, SERVER_ID, "10.0.0.9:8300"),) == driver.configuration.servers
     assert driver.configuration_index == 4
     await driver.stop()
 
 
-async def test_peers_file_that_names_others_is_refused(tmp_path: Path) -> None:
-    driver = make_driver(Journal(), durable(tmp_path))
-    await driver.start()
-    await driver.stop()
-    (tmp_path / "peers.json").write_text(f'[{{"id": "{OTHER_ID}", "address": "b:1"}}]')
-
-    with pytest.raises(UnsupportedMembership, match=OTHER_ID):
-        await make_driver(Journal(), durable(tmp_path)).start()
-
-    (tmp_path / "peers.json").write_text(f'[{{"id": "{SERVER_ID}", "address": "a:1"}}]')
-    await commands_after_restart(tmp_path)
-    assert not (tmp_path / "peers.json").exists()
-
-
 async def test_bootstrap_entry_is_the_same_on_every_disk(tmp_path: Path) -> None:
     storage = durable(tmp_path)
     driver = make_driver(Journal(), storage)
-    await driver.start()
+    await driver.start(ALONE)
     await driver.stop()
 
     storage = durable(tmp_path)
@@ -380,7 +231,7 @@ async def test_bootstrap_entry_is_the_same_on_every_disk(tmp_path: Path) -> None
 async def test_fresh_start_is_quick_with_full_sized_segments(tmp_path: Path) -> None:
     driver = make_driver(Journal(), DurableStorage(tmp_path, SERVER_ID))
     before_s = time.monotonic()
-    await driver.start()
+    await driver.start(ALONE)
     took_s = time.monotonic() - before_s
     await driver.stop()
 

@@ -10,6 +10,7 @@ from raft.errors import BadArchive, SnapshotFailed, Stopped
 from raft.storage import MemoryStorage, Storage
 from tests.raft.machines import (
     ADDRESS,
+    ALONE,
     SERVER_ID,
     CountingFiles,
     Journal,
@@ -29,7 +30,7 @@ async def test_archive_brings_back_the_state_at_a_higher_index(
 ) -> None:
     machine = Journal()
     driver = make_driver(machine, storage)
-    await driver.start()
+    await driver.start(ALONE)
     await driver.propose(b"old")
     file, meta = await driver.save_archive()
     with file:
@@ -51,7 +52,7 @@ async def test_archive_brings_back_the_state_at_a_higher_index(
 
 async def test_archive_of_another_history_moves_the_index_past_its_own(tmp_path: Path) -> None:
     donor = make_driver(Journal(), MemoryStorage())
-    await donor.start()
+    await donor.start(ALONE)
     for _ in range(100):
         await donor.propose(b"donated")
     file, _ = await donor.save_archive()
@@ -59,7 +60,7 @@ async def test_archive_of_another_history_moves_the_index_past_its_own(tmp_path:
         archive = file.read()
     await donor.stop()
     driver = make_driver(Journal(), durable(tmp_path))
-    await driver.start()
+    await driver.start(ALONE)
 
     await driver.restore_archive(archive)
 
@@ -71,7 +72,7 @@ async def test_archive_of_another_history_moves_the_index_past_its_own(tmp_path:
 async def test_proposals_during_a_restore_apply_to_the_new_state(storage: Storage) -> None:
     machine = Journal()
     driver = make_driver(machine, storage)
-    await driver.start()
+    await driver.start(ALONE)
     file, _ = await driver.save_archive()
     with file:
         archive = file.read()
@@ -92,7 +93,7 @@ async def test_proposals_during_a_restore_apply_to_the_new_state(storage: Storag
 async def test_bad_archive_changes_nothing(storage: Storage) -> None:
     machine = Journal()
     driver = make_driver(machine, storage)
-    await driver.start()
+    await driver.start(ALONE)
     await driver.propose(b"kept")
 
     with pytest.raises(BadArchive, match="not a whole gzip file"):
@@ -109,14 +110,14 @@ async def test_archive_that_the_machine_refuses_changes_nothing(tmp_path: Path) 
             return lambda: iter([b"not what a journal reads"])
 
     donor = make_driver(Other(), MemoryStorage())
-    await donor.start()
+    await donor.start(ALONE)
     file, _ = await donor.save_archive()
     with file:
         archive = file.read()
     await donor.stop()
     machine = Journal()
     driver = make_driver(machine, durable(tmp_path))
-    await driver.start()
+    await driver.start(ALONE)
     await driver.propose(b"kept")
 
     with pytest.raises(BadArchive, match="state cannot be restored"):
@@ -130,7 +131,7 @@ async def test_archive_that_the_machine_refuses_changes_nothing(tmp_path: Path) 
 
 async def archive_of(command: bytes) -> bytes:
     donor = make_driver(Journal(), MemoryStorage())
-    await donor.start()
+    await donor.start(ALONE)
     await donor.propose(command)
     file, _ = await donor.save_archive()
     await donor.stop()
@@ -143,7 +144,7 @@ async def test_restore_on_a_full_disk_changes_nothing(tmp_path: Path) -> None:
     files = CountingFiles()
     machine = Journal()
     driver = make_driver(machine, durable(tmp_path, files=files))
-    await driver.start()
+    await driver.start(ALONE)
     await driver.propose(b"kept")
     files.fail["sync"] = OSError(28, "No space left on device")
 
@@ -162,7 +163,7 @@ async def test_restore_that_cannot_become_durable_is_fatal(tmp_path: Path) -> No
     files = CountingFiles()
     fatal: list[BaseException] = []
     driver = make_driver(Journal(), durable(tmp_path, files=files), fatal=fatal)
-    await driver.start()
+    await driver.start(ALONE)
     error = OSError(5, "Input/output error")
     files.fail["rename"] = error
 
