@@ -38,7 +38,7 @@ from catalog.rows.system import AutopilotConfiguration
 from gossip.core.effects import Change
 from gossip.core.types import Member
 from raft.entries import Server
-from raft.errors import RaftError
+from raft.errors import MembershipBusy, RaftError
 
 HEALTH_INTERVAL_S: Final = 2.0  # Consul's
 STATS_TIMEOUT_S: Final = 1.0  # Consul's; who is slower is not healthy
@@ -216,6 +216,9 @@ class AutopilotLoop:
             return False
         try:
             await self._consensus.propose_configuration(servers, index)
+        except MembershipBusy as error:
+            _log.info("members of the log not changed yet", reason=str(error))
+            return False
         except RaftError as error:
             _log.warning("members of the log not changed yet", error=str(error))
             return False

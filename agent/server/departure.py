@@ -3,7 +3,8 @@
     hand_over      a leader gives the leadership to a voter that is alive; where the only ones alive
                    have no vote yet, it waits for autopilot to give them one
     (goodbye)      gossip: the leader that is left takes this server out of the log
-    until_removed  the log must know before this server is silent, or it counts as a failed voter
+    until_removed  the log must know before this server is silent, or it counts as a failed voter;
+                   who was made the leader meanwhile, by another one that leaves, hands over again
 
 Source: Consul, Server.Leave; consul#3472, consul#3151 for the wait.
 """
@@ -96,8 +97,8 @@ class Departure:
         self._now_s = now_s
         self._sleep = sleep
 
-    async def hand_over(self) -> None:
-        """Before the goodbye: lead no more, if there is anybody else who can."""
+    async def hand_over(self) -> bool:
+        """Before the goodbye: lead no more; False when there is nobody else who could."""
         deadline_s = self._now_s() + VOTER_WAIT_S
         has_warned = False
         while True:
@@ -112,27 +113,32 @@ class Departure:
                 case Go():
                     if step.warning:
                         _log.warning("leaving all the same", reason=step.warning)
-                    return
+                    return not consensus.is_leader
                 case GiveTo():
                     await self._give_to(step.target_ids)
-                    return
+                    return True
                 case AwaitVoter():
                     if not has_warned:
                         has_warned = True
                         _log.warning("leaving once a new server votes", waiting=list(step.names))
                     if self._now_s() >= deadline_s:
                         _log.warning("leaving without a voter left", waiting=list(step.names))
-                        return
+                        return False
                 case _:
                     assert_never(step)
             await self._sleep(VOTER_POLL_S)
 
     async def until_removed(self) -> None:
-        """After the goodbye: wait until the log knows; at once for who is alone or leads still."""
+        """After the goodbye: wait until the log knows; at once for who is alone."""
+        limit_s = self._now_s() + VOTER_WAIT_S + REMOVAL_WAIT_S
         deadline_s = self._now_s() + REMOVAL_WAIT_S
-        while not self._consensus.is_leader and self._is_member():
+        while self._is_member():
+            if self._consensus.is_leader:
+                if not await self.hand_over():
+                    return
+                deadline_s = min(self._now_s() + REMOVAL_WAIT_S, limit_s)
             if self._now_s() >= deadline_s:
-                _log.warning("leaving without being removed from the log", waited_s=REMOVAL_WAIT_S)
+                _log.warning("leaving without being removed from the log")
                 return
             await self._sleep(REMOVAL_POLL_S)
 

@@ -137,3 +137,34 @@ async def test_a_follower_waits_for_its_removal_not_for_ever():
     await leaving.departure.until_removed()
 
     assert REMOVAL_WAIT_S == pytest.approx(leaving.now_s, abs=0.1)
+
+
+async def test_who_is_made_the_leader_while_it_leaves_hands_over_again():
+    leaving = Leaving(Log("a", members_of("abc")), alive("abc"))
+    leaving.log.leader_id = "b"
+    leaving.at(2.0, lambda: setattr(leaving.log, "leader_id", "a"))
+    leaving.at(3.0, lambda: setattr(leaving.log, "configuration", members_of("bc")))
+
+    await leaving.departure.hand_over()
+    await leaving.departure.until_removed()
+
+    assert ["b"] == leaving.log.transferred
+    assert 3.0 == pytest.approx(leaving.now_s, abs=0.1)
+
+
+async def test_a_leader_that_nothing_relieves_leaves_in_the_end():
+    leaving = Leaving(Log("a", members_of("abc")), alive("abc"))
+    leaving.log.unfit_heirs = "bc"
+    leaving.log.refusals = [MembershipBusy("a change is under way") for _ in range(1000)]
+
+    await leaving.departure.until_removed()
+
+    assert VOTER_WAIT_S + REMOVAL_WAIT_S == pytest.approx(leaving.now_s, abs=0.1)
+
+
+async def test_a_leader_without_anybody_to_follow_it_does_not_wait():
+    leaving = Leaving(Log("a", members_of("ab")), alive("a"))
+
+    await leaving.departure.until_removed()
+
+    assert 0.0 == leaving.now_s
