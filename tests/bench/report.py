@@ -37,12 +37,12 @@ def line(result: Result) -> str:
     return f"{result.name:28} {value:>10} {result.unit:10} {bound:>8}  {verdict:6}{result.detail}"
 
 
-def write(seen: list[Result], pace: Pace) -> None:
-    """Keep the results beside a note of where they were taken."""
+def write(seen: list[Result], pace: Pace, kind: str = "") -> None:
+    """Keep the results beside a note of where they were taken; the file's name begins with kind."""
     folder = ROOT / "bench-results"
     folder.mkdir(exist_ok=True)
     stamp = time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime())
     machine = {"cores": os.cpu_count(), "python": platform.python_version()}
     rows = [asdict(result) | {"met": result.met} for result in seen]
     report = {"time": stamp, "machine": machine, "pace": asdict(pace), "results": rows}
-    (folder / f"{stamp}.json").write_text(json.dumps(report, indent=2) + "\n")
+    (folder / f"{kind}{stamp}.json").write_text(json.dumps(report, indent=2) + "\n")
