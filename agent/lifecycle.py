@@ -284,5 +284,7 @@ def _end_process(cause: BaseException) -> None:
     """End at once, without any clean-up that could hide or worsen the cause."""
     import os
 
+    from raft.writer import EXIT_STORAGE_FAILED
+
     _log.critical("ending the process", cause=repr(cause))
-    os._exit(1)
+    os._exit(EXIT_STORAGE_FAILED if isinstance(cause, OSError) else 1)

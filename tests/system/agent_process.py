@@ -100,7 +100,7 @@ class AgentProcess:
     def __init__(self, directory: Path, *arguments: str, dev: bool = True) -> None:
         self.log_path = directory / "agent.log"
         self.arguments = ("-dev", *arguments) if dev else arguments
-        self.program = (sys.executable, "-m", "agent.main", "agent")
+        self.program: tuple[str, ...] = (sys.executable, "-m", "agent.main", "agent")
         self.ports: dict[str, int] = {}
         self.process: subprocess.Popen[bytes] | None = None
 

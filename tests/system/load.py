@@ -27,6 +27,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
+from typing_extensions import override
+
 from tests.sim.raft.linearizability import Kind, Operation, Value
 from tests.system.agent_process import AgentProcess
 
@@ -119,6 +121,7 @@ class Client(threading.Thread):
             (2, self.session),
         ]
 
+    @override
     def run(self) -> None:
         weights, works = zip(*self.works, strict=True)
         while not self.stop.is_set():

@@ -8,7 +8,7 @@ of the load is checked by ``end``, which raises ``Broken``.
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import ClassVar, Final, Protocol
+from typing import Final, Protocol
 
 from typing_extensions import override
 
@@ -41,9 +41,9 @@ class Stage:
 class Fault(Protocol):
     """One kind of trouble."""
 
-    name: ClassVar[str]
-    ends_leader: ClassVar[bool]
-    lasts_s: ClassVar[float]
+    name: str
+    ends_leader: bool
+    lasts_s: float
 
     def begin(self, stage: Stage) -> str:
         """Make the trouble; the victims, for the table."""

@@ -150,9 +150,10 @@ class Servers:
             is_same = all_rows[0] is not None and all(rows == all_rows[0] for rows in all_rows)
             return all_rows if is_same else None
 
-        rows = wait_until(same, timeout_s=LEADER_WAIT_S, what=f"the same {prefix} on {asked}")[0]
-        assert rows is not None
-        return rows
+        found = wait_until(same, timeout_s=LEADER_WAIT_S, what=f"the same {prefix} on {asked}")
+        assert found is not None
+        assert found[0] is not None
+        return found[0]
 
 
 def server_options(name: str, expect: int, data_dir: Path, peers: Iterable[str]) -> list[str]:
