@@ -14,7 +14,7 @@ import contextlib
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -24,12 +24,14 @@ import pytest
 
 from tests.sim.raft.linearizability import Verdict
 from tests.system.agent_process import wait_until
+from tests.system.fault_decks import EVERY, decks
 from tests.system.load import PREFIX, History, Load
 from tests.system.load_verdicts import judge_all, judge_registers, median_s, outage_s
 from tests.system.partition import Broken, bounded
+from tests.system.process_faults import KillLeader
 from tests.system.sabotage import Sabotage, SmallDisk, build
-from tests.system.server_faults import Fault, KillLeader, Stage, deck
 from tests.system.servers import ELECTION_TIMEOUT_S, Servers, hosted_servers
+from tests.system.stage import Fault, Stage
 from tests.system.switch import Switch, switched
 
 # Room for the log's segments and the spare ones, with what a snapshot takes.
@@ -43,8 +45,15 @@ WHOLE_WAIT_S: Final = 30.0
 OVERHEAD_S_MAX: Final = 120.0
 # A dead leader is noticed after one to two election timeouts; half of the times shall be less.
 OUTAGE_MEDIAN_S_MAX: Final = 2 * ELECTION_TIMEOUT_S
-# A server that is dead for a while is no reason to change who has a vote.
-KEEP_SERVERS: Final = "-hcl=autopilot { cleanup_dead_servers = false }"
+# A server that is dead for a while is no reason to change who has a vote, and a new one gets its
+# vote soon.
+STEADY_VOTERS: Final = (
+    '-hcl=autopilot { cleanup_dead_servers = false server_stabilization_time = "1s" }'
+)
+# Who is away for a few seconds comes back through a snapshot as often as through the log.
+FREQUENT_SNAPSHOTS: Final = (
+    '-hcl=raft_snapshot_threshold = 400 raft_snapshot_interval = "2s" raft_trailing_logs = 400'
+)
 
 
 @dataclass
@@ -79,7 +88,7 @@ def play(minutes: float, server_count: int, seed: int) -> int:
     directory = Path(tempfile.mkdtemp(prefix="proconsul-chaos-"))
     try:
         with bounded(minutes * 60 + WHOLE_WAIT_S + OVERHEAD_S_MAX):
-            report = run(directory, minutes * 60, server_count, seed)
+            report = run(directory, minutes * 60, server_count=server_count, seed=seed)
     except (Broken, RuntimeError, TimeoutError, pytest.fail.Exception, pytest.skip.Exception) as e:
         print(f"FAILED: {e}\nthe servers' logs are in {directory}")
         return 1
@@ -91,7 +100,14 @@ def play(minutes: float, server_count: int, seed: int) -> int:
     return 0
 
 
-def run(directory: Path, duration_s: float, server_count: int, seed: int) -> Report:
+def run(
+    directory: Path,
+    duration_s: float,
+    *,
+    server_count: int,
+    seed: int,
+    kinds: Sequence[Callable[[], Fault]] = EVERY,
+) -> Report:
     """Start the servers and the load, play faults for this time, end all, judge."""
     names = [f"s{number}" for number in range(1, server_count + 1)]
     with switched(names) as switch, staged(directory, switch, Random(seed)) as stage:
@@ -101,7 +117,9 @@ def run(directory: Path, duration_s: float, server_count: int, seed: int) -> Rep
         load.start()
         began_s = time.monotonic()
         try:
-            for fault in faults(stage.rng, until_s=began_s + duration_s):
+            for fault in decks(stage.rng, kinds):
+                if time.monotonic() - began_s >= duration_s:
+                    break
                 report.episodes.append(episode(stage, load, fault, report.broken))
                 tell(report.episodes[-1], began_s)
         finally:
@@ -121,21 +139,12 @@ def staged(directory: Path, switch: Switch, rng: Random) -> Iterator[Stage]:
         for name in switch.hosts:
             disks[name] = SmallDisk(directory / f"data-{name}", DISK_BYTES)
         prefixes = {name: (*disks[name].prefix, *sabotage[name].prefix) for name in switch.hosts}
-        servers = hosted_servers(switch, directory, prefixes, KEEP_SERVERS)
+        servers = hosted_servers(switch, directory, prefixes, STEADY_VOTERS, FREQUENT_SNAPSHOTS)
         yield Stage(servers, switch, sabotage, disks, rng)
     finally:
         servers.end()
         for disk in disks.values():
             disk.end()
-
-
-def faults(rng: Random, until_s: float) -> Iterator[Fault]:
-    """Deck after deck until the time is over."""
-    while True:
-        for fault in deck(rng):
-            if time.monotonic() >= until_s:
-                return
-            yield fault
 
 
 def episode(stage: Stage, load: Load, fault: Fault, broken: list[str]) -> Episode:

@@ -2,7 +2,7 @@
  *
  * The page is the file that SABOTAGE_PAGE names:
  *   int32 sync       0: as always; 1: fsync and fdatasync fail with EIO; 2: they do not return
- *   int32 (unused)
+ *   int32 delay_ms   how much longer each fsync and fdatasync takes
  *   int64 offset_ns  added to CLOCK_REALTIME; the other clocks stay as they are
  */
 #define _GNU_SOURCE
@@ -17,11 +17,12 @@
 #include <unistd.h>
 
 enum { WELL = 0, FAILS = 1, HANGS = 2 };
+#define MILLISECOND_NS 1000000L
 #define SECOND_NS 1000000000LL
 
 struct page {
     volatile int32_t sync;
-    int32_t unused;
+    volatile int32_t delay_ms;
     volatile int64_t offset_ns;
 };
 
@@ -48,7 +49,12 @@ __attribute__((constructor)) static void find(void)
 
 static int spoiled(int (*real)(int), int descriptor)
 {
-    const struct timespec moment = {.tv_sec = 0, .tv_nsec = 5000000};
+    const struct timespec moment = {.tv_sec = 0, .tv_nsec = 5 * MILLISECOND_NS};
+    const int32_t delay_ms = page->delay_ms;
+    const struct timespec delay = {
+        .tv_sec = delay_ms / 1000, .tv_nsec = delay_ms % 1000 * MILLISECOND_NS};
+    if (delay_ms)
+        nanosleep(&delay, NULL);
     while (page->sync == HANGS)
         nanosleep(&moment, NULL);
     if (page->sync == FAILS) {

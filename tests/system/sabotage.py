@@ -49,28 +49,37 @@ class Sabotage:
             self._page = mmap.mmap(file.fileno(), mmap.PAGESIZE)
         self.prefix = ("env", f"LD_PRELOAD={library}", f"SABOTAGE_PAGE={page}")
         self._sync = SYNC_WELL
+        self._delay_ms = 0
         self._offset_s = 0.0
 
     def fail_syncs(self) -> None:
         """From now on a sync fails with EIO."""
-        self._tell(sync=SYNC_FAILS)
+        self._sync = SYNC_FAILS
+        self._tell()
 
     def hang_syncs(self) -> None:
         """From now on a sync does not return."""
-        self._tell(sync=SYNC_HANGS)
+        self._sync = SYNC_HANGS
+        self._tell()
+
+    def slow_syncs(self, delay_ms: int) -> None:
+        """From now on a sync takes this much longer."""
+        self._delay_ms = delay_ms
+        self._tell()
 
     def mend_syncs(self) -> None:
-        """Syncs work again; those that hang go on."""
-        self._tell(sync=SYNC_WELL)
+        """Syncs work again, and are quick; those that hang go on."""
+        self._sync, self._delay_ms = SYNC_WELL, 0
+        self._tell()
 
     def jump_clock(self, offset_s: float) -> None:
         """The wall clock differs from the machine's by this much from now on."""
-        self._tell(offset_s=offset_s)
+        self._offset_s = offset_s
+        self._tell()
 
-    def _tell(self, *, sync: int | None = None, offset_s: float | None = None) -> None:
-        self._sync = self._sync if sync is None else sync
-        self._offset_s = self._offset_s if offset_s is None else offset_s
-        PAGE.pack_into(self._page, 0, self._sync, 0, int(self._offset_s * SECOND_NS))
+    def _tell(self) -> None:
+        offset_ns = int(self._offset_s * SECOND_NS)
+        PAGE.pack_into(self._page, 0, self._sync, self._delay_ms, offset_ns)
 
 
 class SmallDisk:
@@ -108,6 +117,14 @@ class SmallDisk:
     def clear(self) -> None:
         """Make room again."""
         (self.inside / "ballast").unlink(missing_ok=True)
+
+    def wipe(self) -> None:
+        """Lose all that is on it."""
+        for entry in self.inside.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
 
     def end(self) -> None:
         """Let go of the mount."""
