@@ -5,6 +5,7 @@ acknowledged write is one of a failover. What a fault promises of the product, b
 of the load, is checked by ``end``.
 """
 
+from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
