@@ -26,7 +26,7 @@ from raft.entries import (
     cluster_id,
     encode_configuration,
 )
-from raft.errors import MembershipBusy, RaftError, Stopped
+from raft.errors import MembershipBusy, RaftError, Stopped, StorageError
 from raft.leadership import LeadershipChange
 from raft.machine import Done, Peers, Settings, StateMachine, Surroundings
 from raft.reads import ReadDone, into_future
@@ -72,9 +72,8 @@ class Driver(View):
         self._compaction = Compaction(machine, storage, engine, settings, surroundings)
         self._restoration = Restoration(machine, storage, engine, self._compaction, surroundings)
         self._phase = Phase.NEW
-        self.submit: Callable[..., None] = engine.proposals.submit
-        """``submit(command, done, term=0)``: see ``Proposals.submit``; bound here to spare the hot
-        path a call."""
+        self.submit = engine.proposals.submit
+        """See ``Proposals.submit``; bound here to spare the hot path a call."""
 
     # --- life ---
 
@@ -264,7 +263,11 @@ class Driver(View):
         self._compaction.begin()
 
     async def _join(self, met: bytes) -> None:
-        await asyncio.to_thread(self._storage.begin, met)
+        try:
+            await asyncio.to_thread(self._storage.begin, met)
+        except StorageError as error:
+            _log.error("the cluster cannot be joined yet: %s", error)
+            self._phase = Phase.WAITING  # until it speaks again
         if self._phase is Phase.JOINING:  # not stopped meanwhile
             self._run(met)
 

@@ -99,7 +99,7 @@ class Engine:
         if self._timer is not None:
             self._timer.cancel()
         self.proposals.refusal = lambda: error
-        self.proposals.lose(self.applier.applied_index, error)
+        self.proposals.lose(self.applier.applied_index, OutcomeUnknown(str(error)))
         self._reads.fail(error)
         self.applier.fail(error)
         self.leadership.fail(error)

@@ -104,10 +104,10 @@ class SnapshotFailed(Refused):
 
 @final
 class OutcomeUnknown(RaftError):
-    """The leadership was lost before the proposal was final: it may or may not be applied."""
+    """The proposal was in the log but not known to be final: it may or may not be applied."""
 
-    def __init__(self) -> None:
-        super().__init__("leadership lost while committing log")
+    def __init__(self, reason: str = "leadership lost while committing log") -> None:
+        super().__init__(reason)
 
 
 class StorageError(RaftError):

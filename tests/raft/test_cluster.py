@@ -230,6 +230,28 @@ async def test_a_server_added_to_a_log_in_memory_gets_a_snapshot() -> None:
         assert joiner.driver.last_snapshot_index > 0
 
 
+async def test_a_restored_archive_reaches_every_server(directory: Path | None) -> None:
+    async with cluster_of(3, directory) as cluster:
+        leader = await cluster.leader()
+        await leader.driver.propose(b"kept")
+        file, _ = await leader.driver.save_archive()
+        with file:
+            archive = file.read()
+        for number in range(20):
+            await leader.driver.propose(b"gone %d" % number)
+        await cluster.agreed()
+        (follower, _) = await cluster.followers()
+        with pytest.raises(NotLeader):
+            await follower.driver.restore_archive(archive)
+        before_index = leader.driver.last_index
+
+        await asyncio.wait_for(leader.driver.restore_archive(archive), 10)
+        await leader.driver.propose(b"after")
+
+        assert await cluster.agreed() == [b"kept", b"after"]
+        assert leader.driver.last_index == before_index + 3  # the snapshot, a no-op, the command
+
+
 async def test_two_overlapping_bootstraps_never_form_one_cluster(tmp_path: Path) -> None:
     """Two servers that saw other member lists write other first entries at the same place."""
     members = [Member(number, tmp_path) for number in range(1, 5)]

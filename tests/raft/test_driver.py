@@ -17,6 +17,7 @@ from raft.entries import (
     encode_configuration,
 )
 from raft.errors import (
+    OutcomeUnknown,
     Overloaded,
     Stopped,
     StorageError,
@@ -163,7 +164,7 @@ async def test_a_disk_error_is_fatal_and_nothing_is_acknowledged(tmp_path: Path,
     files.fail[call] = error
     before = files.content_syncs
 
-    with pytest.raises(Stopped, match="outcome unknown"):
+    with pytest.raises(OutcomeUnknown, match="outcome unknown"):
         await driver.propose(b"lost")
     files.fail.clear()
     with pytest.raises(Stopped):

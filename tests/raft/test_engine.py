@@ -11,7 +11,7 @@ from raft.core.node import Raft
 from raft.core.types import Restart, Role
 from raft.engine import LATE_S, Engine
 from raft.entries import Write
-from raft.errors import NoLeader, Stopped
+from raft.errors import NoLeader, OutcomeUnknown, Stopped
 from raft.machine import Settings, Surroundings
 from raft.storage import MemoryStorage
 from tests.raft.machines import ALONE, SERVER_ID, Journal
@@ -175,7 +175,7 @@ async def test_losing_durability_answers_everyone_who_waits() -> None:
     with pytest.raises(Stopped, match="outcome unknown: disk gone"):
         await barrier
     assert [0] == [index for index, _ in site.answers]
-    assert isinstance(site.answers[0][1], Stopped)
+    assert isinstance(site.answers[0][1], OutcomeUnknown)
     with pytest.raises(Stopped):
         await site.engine.applier.applied(3)
     with pytest.raises(Stopped):
