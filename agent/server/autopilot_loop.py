@@ -86,7 +86,7 @@ class AutopilotLoop:
         if not ids:
             return  # clients
         if change is Change.REAP:
-            self._forgotten |= ids
+            self._forgotten |= {s.id for s in self._consensus.configuration.servers if s.id in ids}
         else:
             self._forgotten -= ids
         self._reconcile_at_s = 0.0
@@ -186,11 +186,11 @@ class AutopilotLoop:
         action = decision.action
         if action is None:
             return
-        self._round_at_s = 0.0  # act again after the next look
         servers = tuple(condition.server for condition in self.assessment.conditions)
         match action:
             case Promote() | Demote() | Remove():
                 if not await self._propose(servers_after(servers, action), index):
+                    self._round_at_s = 0.0  # most likely another change was under way
                     return
             case ForceLeave():
                 try:
@@ -206,6 +206,7 @@ class AutopilotLoop:
                     return
             case _:
                 assert_never(action)
+        self._round_at_s = 0.0  # act again after the next look
         _log.info("autopilot acted", action=type(action).__name__, server=_subject(action))
 
     # Both.

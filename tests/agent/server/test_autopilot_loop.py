@@ -180,7 +180,8 @@ async def test_a_server_that_cannot_be_told_to_leave_does_not_end_the_care():
     async with ward.running():
         await until(lambda: ward.loop.assessment is not None)
         ward.become("z", Status.FAILED)
-        await ward.wait(20.0, lambda: len(ward.force_left) > 1)
+        await ward.wait(20.0, lambda: len(ward.force_left) == 1)
+        await ward.wait(20.0, lambda: len(ward.force_left) == 2)
         ward.become("b", Status.ALIVE)
         await until(lambda: ward.servers == "a+b")
 
