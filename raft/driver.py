@@ -14,7 +14,6 @@ from typing import IO, Final
 
 import msgspec
 
-from raft.archive import read_archive
 from raft.compaction import Compaction
 from raft.core.node import Raft
 from raft.core.types import Message, Refused
@@ -32,7 +31,7 @@ from raft.machine import Done, Peers, Settings, StateMachine, Surroundings
 from raft.reads import ReadDone, into_future
 from raft.recovery import Recovery, is_fresh
 from raft.refusals import refusal_error
-from raft.restoration import Restoration
+from raft.restoration import Restoration, unpack
 from raft.storage import Reports, Storage
 from raft.view import View
 
@@ -242,7 +241,7 @@ class Driver(View):
         lost meanwhile.
         """
         self._require_leader()
-        archive = await asyncio.to_thread(read_archive, packed)
+        archive = await asyncio.to_thread(unpack, packed)
         with archive.state:
             async with self._compaction.lock:
                 self._require_leader()
