@@ -103,8 +103,7 @@ class Raft:
         state = self._advance(now)
         state.writes.persisted(sequence)
         for message in state.outbox.release(sequence):
-            if message.term == state.term:
-                self._inbox.handle(state.server_id, message)
+            self._inbox.handle(state.server_id, message)
 
     def applied(self, index: int, now: float) -> None:
         """The state machine has everything up to ``index``."""

@@ -4,6 +4,8 @@ Entries leave in parallel with the own write; only the own match waits for it (t
 Everything that piled up in a turn leaves as one message a follower. Source: Raft §5.3-§5.4.
 """
 
+import math
+
 from raft.core.peers import Peers
 from raft.core.progress import Mode, Progress
 from raft.core.snapshot_sending import SnapshotSender
@@ -74,10 +76,14 @@ class Replication:
             progress.probe()
 
     def on_unreachable(self, peer_id: str) -> None:
-        """What was sent ahead is probably lost: find out with a probe."""
+        """What was sent ahead is probably lost: find out with a probe, or send the chunk again."""
         progress = self._peers.progress.get(peer_id)
-        if progress is not None and progress.mode is Mode.REPLICATE:
+        if progress is None:
+            return
+        if progress.mode is Mode.REPLICATE:
             progress.probe()
+        elif progress.sending is not None:
+            progress.sending.asked_at = -math.inf
 
     def _replicate(self, peer_id: str, progress: Progress) -> None:
         state, settings = self._state, self._state.settings

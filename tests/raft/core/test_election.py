@@ -272,3 +272,35 @@ def test_answers_of_another_role_are_ignored() -> None:
     cluster.say("b", "c", AppendAnswer(leader.term, accepted=True, index=1))
 
     assert Role.LEADER is leader.role
+
+
+def test_a_new_leader_s_log_prevails_over_uncommitted_entries_of_newer_terms() -> None:
+    """etcd/raft TestLeaderElectionOverwriteNewerLogs: its term jumps above all of them."""
+    cluster = Cluster("abcde")
+    for server_id, terms in {"a": [1], "b": [1], "c": [2], "d": [], "e": []}.items():
+        cluster.with_log(server_id, terms, term=2)
+    cluster.crash("c")
+    cluster.elect("a")
+    cluster.restart("c")
+
+    cluster.wait(1)
+
+    assert {2} == {len([t for t in terms_of(cluster, s) if t == 1]) for s in "abcde"}
+    assert len({tuple(terms_of(cluster, s)) for s in "abcde"}) == 1
+
+
+def terms_of(cluster: Cluster, server_id: str) -> list[int | None]:
+    raft = cluster[server_id]
+    return [raft.entry_term(index) for index in range(1, raft.last_index + 1)]
+
+
+def test_a_server_that_wakes_up_late_hears_the_leader_before_it_looks_at_the_time() -> None:
+    """After a long pause of the process, what waits in the sockets comes first."""
+    cluster = Cluster()
+    term = cluster.elect("a").term
+    cluster.now += 5.0
+
+    cluster["b"].step("a", Heartbeat(term, 0, 9), cluster.now)
+    cluster.tick("b")
+
+    assert (Role.FOLLOWER, "a") == (cluster["b"].role, cluster["b"].leader_id)

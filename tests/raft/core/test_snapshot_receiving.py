@@ -218,3 +218,20 @@ def test_a_restart_goes_on_from_the_snapshot() -> None:
         cluster["b"].applied_index,
     )
     assert STATE == cluster.hosts["b"].state
+
+
+def test_a_joint_membership_in_it_is_joint_afterwards() -> None:
+    """etcd/raft TestConfChangeV2.. restore with a joint configuration, and learners."""
+    joint = Configuration(
+        (Server(0, "a", "a:1"), Server(1, "b", "b:1")),
+        (Server(0, "a", "a:1"), Server(0, "b", "b:1"), Server(0, "c", "c:1")),
+    )
+    cluster = follower()
+
+    receive(cluster, whole(meta(configuration=joint, configuration_index=9)))
+    cluster.persist("b")
+    assert joint == cluster["b"].configuration
+
+    cluster.crash("b")
+    cluster.restart("b")
+    assert (joint, 9) == cluster["b"].configuration_at(10)

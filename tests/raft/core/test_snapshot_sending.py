@@ -107,15 +107,24 @@ def test_a_follower_that_can_go_on_without_its_snapshot_does() -> None:
 def test_a_snapshot_that_has_become_too_old_is_followed_by_another() -> None:
     cluster = behind()
     find_out(cluster)
+    leader = cluster["a"]
+    sent = leader.progress["c"].sending
+    assert sent is not None
+    leader.settings = msgspec.structs.replace(leader.settings, log_bytes_max=1)
     cluster.propose("a", b"z")
+    cluster.flush("a")
     cluster.deliver(of(Append, to="b"))
     cluster.persist("a", "b")
     cluster.deliver(of(object, by="b"))
+    newer = cluster.compact("a")
+    assert newer.index == leader.first_index - 1
 
-    cluster.say("c", "a", SnapshotAnswer(cluster["a"].term, "x", 3, 0, SnapshotStatus.DONE))
-    cluster.wait(0.5)
+    done = SnapshotAnswer(leader.term, sent.meta.id, sent.meta.index, 0, SnapshotStatus.DONE)
+    cluster.say("c", "a", done)
 
-    assert [b"x", b"y", b"z"] == cluster.hosts["c"].payloads
+    sending = leader.progress["c"].sending
+    assert sending is not None
+    assert newer == sending.meta
 
 
 def test_entries_stay_for_a_follower_that_receives_a_snapshot() -> None:
@@ -178,6 +187,17 @@ def test_a_follower_that_could_not_store_gets_it_again_after_a_while() -> None:
     assert [] == cluster.sent(SnapshotChunk)
 
     cluster.wait(1.5)
+    assert [b"x", b"y"] == cluster.hosts["c"].payloads
+
+
+def test_a_broken_connection_has_the_chunk_sent_again_with_the_next_heartbeat() -> None:
+    cluster = behind()
+    find_out(cluster)
+    assert 1 == cluster.drop(of(SnapshotChunk))
+
+    cluster["a"].peer_unreachable("c", cluster.now)
+    cluster.wait(0.2)
+
     assert [b"x", b"y"] == cluster.hosts["c"].payloads
 
 

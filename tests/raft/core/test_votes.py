@@ -3,6 +3,7 @@
 import pytest
 
 from raft.core.types import (
+    Append,
     HeartbeatAnswer,
     PreVote,
     PreVoteAnswer,
@@ -212,3 +213,23 @@ def test_a_learner_never_stands_for_election_but_votes_when_asked() -> None:
     cluster.persist("x")
 
     assert [VoteAnswer(9, granted=True)] == cluster.sent(VoteAnswer, by="x")
+
+
+def test_a_server_that_only_an_uncommitted_membership_calls_alone_waits_like_everybody() -> None:
+    """The leader that proposed it may hold a lease on this server's last answer."""
+    cluster = Cluster("ab")
+    cluster.elect("a")
+    cluster["a"].propose_configuration(cluster.configuration.servers[1:], cluster.now)
+    cluster.flush("a")
+    cluster.deliver(of(Append))
+    cluster.persist("b")
+    cluster.crash("b")
+    cluster.restart("b")
+    assert ("b",) == cluster["b"].configuration.voter_ids()
+
+    cluster.tick("b")
+    assert Role.FOLLOWER is cluster["b"].role
+
+    cluster.now += 2.0
+    cluster.tick("b")
+    assert Role.CANDIDATE is cluster["b"].role
