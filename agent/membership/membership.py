@@ -24,6 +24,7 @@ from agent.membership.keyring import change_keyring
 from agent.membership.pool import MembersChanged, Pool
 from agent.membership.received import ReceivedEvents
 from agent.membership.server_list import ServerList
+from agent.membership.servers_abroad import ServersAbroad
 from agent.membership.settings import lan_settings, wan_settings
 from agent.membership.tags import ServerInfo, member_json, server_of, wan_name
 from agent.rpc.endpoints.server_state import Keyring, KeyringChange
@@ -70,6 +71,7 @@ class Membership:
         self._wan = self._make_wan()
         self._lan = self._make_lan()
         self.servers = ServerList(config.datacenter, self.lan_members)
+        self.servers_abroad = ServersAbroad(self.wan_members, self.datacenters)
 
     # Life.
 
@@ -272,6 +274,7 @@ class Membership:
         self._tell_subscribers(change, members, wide=False)
 
     def _wan_changed(self, change: Change, members: tuple[Member, ...]) -> None:
+        self.servers_abroad.refresh()
         self._tell_subscribers(change, members, wide=True)
 
     def _tell_subscribers(self, change: Change, members: tuple[Member, ...], *, wide: bool) -> None:

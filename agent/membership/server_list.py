@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from agent.membership.tags import server_of
+from agent.membership.tags import ServerInfo, server_of
 from agent.rpc.pool import ServerAddress
 from gossip.core.types import Member, Status
 
@@ -23,13 +23,7 @@ class ServerList:
         """The servers known now."""
         found = [server_of(member) for member in self._members() if member.status not in GONE]
         return tuple(
-            ServerAddress(
-                id=server.id,
-                name=server.name,
-                host=server.host,
-                port=server.port,
-                healthy=server.healthy,
-            )
+            address_of(server)
             for server in found
             if server is not None and server.datacenter == self._datacenter
         )
@@ -60,3 +54,14 @@ class ServerList:
         self._known = servers
         for changed in list(self._subscribers.values()):
             changed()
+
+
+def address_of(server: ServerInfo) -> ServerAddress:
+    """A server as a pool dials it."""
+    return ServerAddress(
+        id=server.id,
+        name=server.name,
+        host=server.host,
+        port=server.port,
+        healthy=server.healthy,
+    )

@@ -88,21 +88,23 @@ class Pool:
         self._asked: ServerAddress | None = None
         self._current: CallingEnd | None = None
         self._dialling: asyncio.Task[CallingEnd | RpcError] | None = None
+        self._balancing: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] | None = None
 
     def start(self) -> None:
         """Begin to follow the servers and to rebalance."""
         self._unsubscribe = self._servers.subscribe(self._changed)
         self._changed()
-        self._start_task("rpc rebalance", self._keep_balanced())
+        self._balancing = self._start_task("rpc rebalance", self._keep_balanced())
 
     def close(self) -> None:
-        """End the connection; calls in progress fail."""
+        """End the connection; calls in progress fail, and those that wait for it."""
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
-        if self._dialling is not None:
-            self._dialling.cancel()
+        for task in (self._balancing, self._dialling):
+            if task is not None:
+                task.cancel()
         if self._current is not None:
             self._current.close("the agent is stopping")
 
@@ -118,7 +120,11 @@ class Pool:
         if self._dialling is None or self._dialling.done():
             # One dial for all who wait; it goes on when one of them is cancelled.
             self._dialling = self._start_task("rpc dial", self._dial_any())
-        outcome = await asyncio.shield(self._dialling)
+        dialling = self._dialling
+        await asyncio.wait((dialling,))
+        if dialling.cancelled():
+            raise Unreachable("failed to get conn: the pool was closed")
+        outcome = dialling.result()
         if isinstance(outcome, RpcError):
             raise outcome
         return outcome

@@ -70,6 +70,15 @@ class CallLimits(msgspec.Struct, frozen=True, kw_only=True):
             burst=config.limits.rpc_max_burst,
         )
 
+    def answer_within_s(self, request: Request) -> float | None:
+        """For how many seconds a call waits for its answer; None without limit."""
+        if not isinstance(request, ReadRequest) or not blocks(request):
+            return self.answer_timeout / SECOND or None
+        # The server draws the jitter, so the longest that it may draw is waited for. Its limits may
+        # be others than this agent's: a wait that was asked for is not cut here.
+        wait_ns = request.wait_ns or self.default_query_time
+        return wait_ns * (1 + 1 / JITTER_FRACTION) / SECOND + ANSWER_MARGIN_S
+
 
 class Connections(Protocol):
     """Where requests go: agent.rpc.pool.Pool."""
@@ -133,7 +142,7 @@ class RemoteRouter:
         is_blocking = blocks(request)
         self.blocked_count += is_blocking
         try:
-            async with asyncio.timeout(self._timeout_s(request)):
+            async with asyncio.timeout(self._limits.answer_within_s(request)):
                 return await self._until_answered(request)
         except TimeoutError:
             raise RpcError(f"{RELAYED}{unanswered(request, 'no answer in time')}") from None
@@ -153,15 +162,6 @@ class RemoteRouter:
 
     def unwatch(self, keys: list[Hashable], wake_up: Callable[[], None]) -> None:
         """See watch."""
-
-    def _timeout_s(self, request: Request) -> float | None:
-        limits = self._limits
-        if not isinstance(request, ReadRequest) or not blocks(request):
-            return limits.answer_timeout / SECOND or None
-        # The server draws the jitter, so the longest that it may draw is waited for. Its limits may
-        # be others than this agent's: a wait that was asked for is not cut here.
-        wait_ns = request.wait_ns or limits.default_query_time
-        return wait_ns * (1 + 1 / JITTER_FRACTION) / SECOND + ANSWER_MARGIN_S
 
     async def _until_answered(self, request: Request) -> Reply:
         name, body = encode_request(request)

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 from agent.clock import monotonic_s
 from agent.rpc import blocking
+from agent.rpc.remote_router import NotLocal
 from agent.rpc.request import NoPathToDatacenter, ReadRequest, Reply, Request, WriteRequest
-from agent.rpc.server import Done, ServerContext
+from agent.rpc.server import Done, Elsewhere, ServerContext
 from agent.rpc.table import BY_REQUEST, ReadEndpoint, TaskEndpoint, WriteEndpoint
 from catalog.commands import encode
 from catalog.errors import CatalogError
@@ -72,12 +73,17 @@ class Router:
         return Reply(value=_value(await answered))
 
     def read_now(self, request: ReadRequest) -> tuple[Reply, Read]:
-        """Answer a read from the state of now; also what the answer depends on."""
+        """Answer a read from the state of now; also what the answer depends on.
+
+        Raises NotLocal when the answer has to be asked for elsewhere.
+        """
         self._check_datacenter(request)
         endpoint = BY_REQUEST[type(request)]
         assert isinstance(endpoint, ReadEndpoint)
         read = Read(self.context.store)
         value = self._query(endpoint, request)(read)
+        if isinstance(value, Elsewhere):
+            raise NotLocal
         return Reply(value=value, index=max(1, read.index)), read
 
     def submit(self, request: Request, done: Outcome) -> None:
@@ -147,6 +153,8 @@ class Router:
                 value, read = await blocking.run(store, query, request.min_index, timeout_s)
             finally:
                 self.blocked_count -= 1
+        if isinstance(value, Elsewhere):
+            value = await value.ask()
         self._record(endpoint.name, monotonic_s() - begun_s)
         return Reply(value=value, index=max(1, read.index))
 

@@ -1,10 +1,11 @@
 """What a server gives to its endpoints: the things of the edge that stamp a write."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from agent.rpc.request import Reply, Request
 from catalog.store import Store
 
 if TYPE_CHECKING:
@@ -26,6 +27,22 @@ class Done(msgspec.Struct, frozen=True):
     """A write that needs no command: its reply's value."""
 
     value: object
+
+
+class Elsewhere(msgspec.Struct, frozen=True):
+    """A read that found nothing here: how to ask on, which takes time, for its reply's value."""
+
+    ask: Callable[[], Awaitable[Any]]
+
+
+class Abroad(Protocol):
+    """The other datacenters: agent.rpc.abroad.Abroad."""
+
+    def datacenters(self) -> tuple[str, ...]:
+        """Those known, near ones first."""
+
+    async def call(self, request: Request) -> Reply:
+        """The answer of the request's datacenter. Raises what it raised, or RpcError."""
 
 
 class Timers(Protocol):
@@ -53,6 +70,7 @@ class ServerContext:
         now_s: Callable[[], float],
         session_ttl_min_ns: int,
         authority: "Authority | None" = None,
+        abroad: Abroad | None = None,
     ) -> None:
         self.store = store
         self.datacenter = datacenter
@@ -66,3 +84,5 @@ class ServerContext:
         self.state: ServerState
         # Who signs the mesh's certificates; None where Connect is off.
         self.authority = authority
+        # None where no other datacenter can be reached.
+        self.abroad = abroad

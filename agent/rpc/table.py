@@ -1,7 +1,8 @@
 """What the cluster can do: one table of endpoints, from which forwarding, consistency, blocking,
 filtering and metrics labels are read.
 
-A read is a pure function ``run(read, request, server) -> value``. A write is a pure function
+A read is a pure function ``run(read, request, server) -> value``; it may give ``Elsewhere(ask)``
+instead, when the value has to be asked for in another datacenter. A write is a pure function
 ``run(server, request) -> Command``, which stamps ids and times and is then proposed; it may give
 ``Done(value)`` instead, when there is nothing to write. What applying the command gives is the
 reply's value. A task is a write of several steps, ``await run(server, request) -> value``.
@@ -48,13 +49,17 @@ class Knows(Enum):
 
 
 class ReadEndpoint(NamedTuple):
-    """A read: its wire name, its request, how it runs, and the row that ``filter`` sees."""
+    """A read: its wire name, its request, how it runs, and the row that ``filter`` sees.
+
+    ``reply`` is the reply's type where it is not all that ``run`` may return.
+    """
 
     name: str
     request: type[ReadRequest]
     run: Callable[[Any, Any, Any], Any]
     filters: type[Row] | None = None
     knows: Knows = Knows.EVERY_REPLICA
+    reply: Any = None
 
 
 class WriteEndpoint(NamedTuple):
@@ -127,7 +132,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     WriteEndpoint("PreparedQuery.Delete", query.QueryRemove, query.remove),
     ReadEndpoint("PreparedQuery.Get", query.QueryGet, query.get),
     ReadEndpoint("PreparedQuery.List", query.QueryList, query.list_all),
-    ReadEndpoint("PreparedQuery.Execute", query.QueryExecute, query.execute),
+    ReadEndpoint(
+        "PreparedQuery.Execute", query.QueryExecute, query.execute, reply=query.QueryOutcome
+    ),
+    ReadEndpoint("PreparedQuery.ExecuteRemote", query.QueryExecuteRemote, query.execute_remote),
     ReadEndpoint("PreparedQuery.Explain", query.QueryExplain, query.explain),
     ReadEndpoint("Internal.NodeDump", internal.NodeDump, internal.nodes, internal.NodeInfo),
     ReadEndpoint("Internal.ServiceDump", internal.ServiceDump, internal.services, CheckServiceNode),
@@ -228,5 +236,7 @@ def is_repeatable(endpoint: Endpoint) -> bool:
 def reply_type(endpoint: Endpoint) -> Any:
     """The type of the reply's value, by which both ends of a connection read it."""
     if isinstance(endpoint, WriteEndpoint):
+        return endpoint.reply
+    if isinstance(endpoint, ReadEndpoint) and endpoint.reply is not None:
         return endpoint.reply
     return get_type_hints(endpoint.run)["return"]

@@ -1,28 +1,41 @@
-"""Prepared queries. Source: Consul API, /v1/query."""
+"""Prepared queries. Source: Consul API, /v1/query.
+
+A query that finds nothing in its own datacenter is run in others, if it says so: those that it
+names and the nearest, one after the other.
+"""
+
+import asyncio
+from typing import Final
 
 import msgspec
+import structlog
 from msgspec.structs import replace
 
 from agent.rpc.near import sort_near
-from agent.rpc.request import ReadRequest, WriteRequest
-from agent.rpc.server import Done, ServerContext
+from agent.rpc.request import ReadRequest, RpcError, WriteRequest
+from agent.rpc.server import Abroad, Done, Elsewhere, ServerContext
 from catalog import commands
 from catalog.commands import Command
-from catalog.errors import Invalid, NotFound
+from catalog.errors import CatalogError, Invalid, NotFound
 from catalog.queries import health
 from catalog.read import Read
 from catalog.rows.check import CheckServiceNode
 from catalog.rows.query import PreparedQuery, QueryDNS
 from catalog.selection.definition import validate_query
 from catalog.selection.distance import put_near_first
+from catalog.selection.failover import failover_datacenters
 from catalog.selection.lookup import find_query, render_query
 from catalog.selection.select import limited, select
 from catalog.tables import NODES, QUERIES
 from catalog.uuids import is_uuid
+from raft.errors import RaftError
 
 QUERIES_INDEX = "prepared-queries"
 SOURCE_ADDRESS = "_ip"
 """Near the node whose address asks."""
+FAILOVER_TRY_S_MAX: Final = 10.0  # for one datacenter; one that hangs must not hide the next
+
+_log = structlog.get_logger("agent.rpc")
 
 
 class QueryApply(WriteRequest, frozen=True, kw_only=True):
@@ -59,6 +72,14 @@ class QueryExecute(ReadRequest, frozen=True, kw_only=True):
     source_node: str = ""
 
 
+class QueryExecuteRemote(ReadRequest, frozen=True, kw_only=True):
+    """Run a query of another datacenter, which found nothing there; ``limit`` 0 means all."""
+
+    query: PreparedQuery
+    limit: int = 0
+    connect: bool = False
+
+
 class QueryExplain(ReadRequest, frozen=True, kw_only=True):
     """The query that a name finds, rendered, without running it."""
 
@@ -66,7 +87,10 @@ class QueryExplain(ReadRequest, frozen=True, kw_only=True):
 
 
 class QueryOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a query found; ``ordered`` when the instances are sorted by distance."""
+    """What a query found; ``ordered`` when the instances are sorted by distance.
+
+    ``datacenter`` is where, and ``failovers`` how many others were tried.
+    """
 
     service: str
     nodes: tuple[CheckServiceNode, ...]
@@ -151,23 +175,69 @@ def explain(read: Read, request: QueryExplain, _server: ServerContext) -> Prepar
     return _find(read, request.name_or_id)
 
 
-def execute(read: Read, request: QueryExecute, server: ServerContext) -> QueryOutcome:
-    """See QueryExecute. Other datacenters are not known, so there is no failover."""
+def execute(read: Read, request: QueryExecute, server: ServerContext) -> QueryOutcome | Elsewhere:
+    """See QueryExecute."""
     query = _find(read, request.name_or_id)
-    service = query.service
-    lookup = health.connect_nodes if request.connect or service.connect else health.service_nodes
-    nodes = select(service, tuple(lookup(read, service.service, (), {})), server.rng.shuffle)
-    near = _near(read, request, request.near or service.near)
+    outcome = _run(read, query, server, connect=request.connect)
+    near = _near(read, request, request.near or query.service.near)
     if near:
-        ordered = sort_near(read, near, list(nodes), lambda row: row.node.node)
-        nodes = put_near_first(ordered, near)
+        ordered = sort_near(read, near, list(outcome.nodes), lambda row: row.node.node)
+        outcome = replace(outcome, nodes=put_near_first(ordered, near), ordered=True)
+    abroad = server.abroad
+    if not outcome.nodes and abroad is not None:
+        others = failover_datacenters(
+            query.service.failover, abroad.datacenters(), server.datacenter
+        )
+        if others:
+            return Elsewhere(lambda: _fail_over(outcome, query, request, others, abroad))
+    return replace(outcome, nodes=limited(outcome.nodes, request.limit))
+
+
+def execute_remote(read: Read, request: QueryExecuteRemote, server: ServerContext) -> QueryOutcome:
+    """See QueryExecuteRemote. What is near to the asking datacenter's nodes is not known here."""
+    outcome = _run(read, request.query, server, connect=request.connect)
+    return replace(outcome, nodes=limited(outcome.nodes, request.limit))
+
+
+def _run(read: Read, query: PreparedQuery, server: ServerContext, *, connect: bool) -> QueryOutcome:
+    service = query.service
+    lookup = health.connect_nodes if connect or service.connect else health.service_nodes
     return QueryOutcome(
         service=service.service,
-        nodes=limited(nodes, request.limit),
+        nodes=select(service, tuple(lookup(read, service.service, (), {})), server.rng.shuffle),
         dns=query.dns,
         datacenter=server.datacenter,
-        ordered=bool(near),
     )
+
+
+async def _fail_over(
+    outcome: QueryOutcome,
+    query: PreparedQuery,
+    request: QueryExecute,
+    datacenters: tuple[str, ...],
+    abroad: Abroad,
+) -> QueryOutcome:
+    """What the first datacenter with an instance found; one that cannot be asked is passed over."""
+    for count, datacenter in enumerate(datacenters, start=1):
+        remote = QueryExecuteRemote(
+            query=query,
+            limit=request.limit,
+            connect=request.connect,
+            datacenter=datacenter,
+            token=request.token,
+            consistency=request.consistency,
+            max_stale_ns=request.max_stale_ns,
+        )
+        try:
+            async with asyncio.timeout(FAILOVER_TRY_S_MAX):
+                found: QueryOutcome = (await abroad.call(remote)).value
+        except (RpcError, CatalogError, RaftError, TimeoutError) as error:
+            _log.warning("query failover failed", datacenter=datacenter, error=str(error))
+            found = outcome
+        outcome = replace(found, failovers=count)
+        if outcome.nodes:
+            break
+    return outcome
 
 
 def _near(read: Read, request: QueryExecute, near: str) -> str:

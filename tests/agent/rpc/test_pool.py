@@ -250,3 +250,35 @@ def test_agents_rebalance_every_two_to_three_minutes_and_less_often_in_large_clu
     assert usual_s == rebalance_interval_s(3, 1000, Half())
     assert rebalance_interval_s(3, 192_000, Half()) == 1000.0
     assert usual_s == rebalance_interval_s(0, 1, Half())
+
+
+async def test_who_waits_for_a_connection_hears_that_the_pool_was_closed(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+):
+    dialled = asyncio.Event()
+
+    async def dial(_server: ServerAddress) -> CallingEnd:
+        dialled.set()
+        await asyncio.Event().wait()
+        raise AssertionError("nobody answers")
+
+    monkeypatch.setattr(setting.pool, "_dial", dial)
+    setting.start(A)
+    waiting = asyncio.create_task(setting.pool.connection())
+    await within(dialled.wait())
+
+    setting.pool.close()
+
+    with pytest.raises(Unreachable, match="the pool was closed"):
+        await within(waiting)
+
+
+async def test_a_closed_pool_leaves_no_task(setting: Setting):
+    setting.start(A)
+    await within(setting.pool.connection())
+    assert setting.pool._balancing is not None
+
+    setting.pool.close()
+
+    await asyncio.wait((setting.pool._balancing,))
+    assert setting.pool._balancing.cancelled()

@@ -6,13 +6,16 @@ import pytest
 
 from agent.rpc.endpoints.catalog import CatalogRegister, ListNodes, NodeServices
 from agent.rpc.endpoints.kv import KvApply, KvGet, KvList
+from agent.rpc.endpoints.query import QueryApply, QueryExecute, QueryOutcome
 from agent.rpc.endpoints.session import SessionRenew
-from agent.rpc.request import Consistency, NoPathToDatacenter
+from agent.rpc.remote_router import NotLocal
+from agent.rpc.request import Consistency, NoPathToDatacenter, Reply
 from agent.rpc.router import Router
 from catalog.commands import KvOperation, KvVerb
 from catalog.errors import BadRequest, CatalogError
 from catalog.filters import FilterError
 from catalog.rows.node import Node
+from catalog.rows.query import PreparedQuery, QueryFailover, QueryService
 from catalog.rows.service import NodeService
 from tests.agent.harness import House, until, within
 
@@ -168,3 +171,28 @@ async def test_a_proposer_that_fails_does_not_stop_the_log(router):
     router.submit(write("k"), fail)
 
     assert (await within(router.call(write("other")))).value is True
+
+
+class OneAbroad:
+    """Another datacenter, where every query finds the same."""
+
+    def datacenters(self) -> tuple[str, ...]:
+        return ("dc2",)
+
+    async def call(self, request) -> Reply:
+        outcome = QueryOutcome(
+            service="db", nodes=(), dns=request.query.dns, datacenter=request.datacenter
+        )
+        return Reply(value=outcome)
+
+
+async def test_a_read_that_finds_nothing_here_is_asked_elsewhere_by_a_call_only(router):
+    router.context.abroad = OneAbroad()
+    service = QueryService(service="db", failover=QueryFailover(nearest_n=1))
+    await router.call(QueryApply(query=PreparedQuery(name="q", service=service), create=True))
+
+    with pytest.raises(NotLocal):
+        router.read_now(QueryExecute(name_or_id="q"))
+    outcome = (await router.call(QueryExecute(name_or_id="q"))).value
+
+    assert ("dc2", 1) == (outcome.datacenter, outcome.failovers)

@@ -1,7 +1,8 @@
 """The table of endpoints."""
 
+from agent.rpc.endpoints.query import QueryExecute, QueryExecuteRemote, QueryOutcome
 from agent.rpc.request import ReadRequest, WriteRequest
-from agent.rpc.table import BY_REQUEST, ENDPOINTS, ReadEndpoint
+from agent.rpc.table import BY_REQUEST, ENDPOINTS, ReadEndpoint, reply_type
 
 
 def test_names_and_requests_are_used_once():
@@ -17,3 +18,8 @@ def test_reads_take_read_requests_and_all_others_write_requests():
 
 def test_every_endpoint_says_what_it_is():
     assert {endpoint.name for endpoint in ENDPOINTS if not endpoint.run.__doc__} == set()
+
+
+def test_a_reply_is_of_one_type_though_a_query_may_be_asked_elsewhere():
+    for request in (QueryExecute, QueryExecuteRemote):
+        assert reply_type(BY_REQUEST[request]) is QueryOutcome

@@ -34,4 +34,5 @@ def make_server() -> Any:
         new_uuid=lambda: NEW_UUID,
         now_s=lambda: 1_800_000_000.0,
         session_ttl_min_ns=10 * SECOND,
+        abroad=None,
     )
