@@ -29,6 +29,7 @@ HARD_STATE: Final = 16  # term, index = commit hint, payload = vote
 TRUNCATE: Final = 17  # index = the last entry that stays
 MARK: Final = 18  # index and term of a durable snapshot
 KINDS: Final = frozenset({*Kind, HARD_STATE, TRUNCATE, MARK})
+_ENTRY_KINDS: Final = {kind.value: kind for kind in Kind}  # a call of Kind costs more than the rest
 
 ALIGNMENT: Final = 8
 ZERO_CHUNK_BYTES: Final = 64 * 1024  # step over untouched space by memcmp, not byte by byte
@@ -37,7 +38,7 @@ _HEADER: Final = struct.Struct("<IIII")
 _HEADER_FIELDS: Final = struct.Struct("<IIIQ")
 _BODY: Final = struct.Struct("<IBQQ")
 _BODY_FIELDS: Final = struct.Struct("<BQQ")
-_CRC: Final = struct.Struct("<I")
+_CRC_BYTES: Final = 4
 _ZEROS: Final = bytes(ZERO_CHUNK_BYTES)
 
 HEADER_BYTES: Final = _HEADER.size  # the outer header; the body has its own
@@ -85,8 +86,8 @@ def encode_mark(mark: Mark) -> bytes:
 
 
 def _encode(kind: int, term: int, index: int, payload: bytes) -> bytes:
-    fields = _BODY_FIELDS.pack(kind, term, index)
-    return _CRC.pack(zlib.crc32(payload, zlib.crc32(fields))) + fields + payload
+    crc = zlib.crc32(payload, zlib.crc32(_BODY_FIELDS.pack(kind, term, index)))
+    return _BODY.pack(crc, kind, term, index) + payload
 
 
 def decode_body(body: bytes | memoryview) -> Body | None:
@@ -94,9 +95,24 @@ def decode_body(body: bytes | memoryview) -> Body | None:
     if len(body) < BODY_BYTES_MIN:
         return None
     crc, kind, term, index = _BODY.unpack_from(body)
-    if kind not in KINDS or zlib.crc32(body[_CRC.size :]) != crc:
+    if kind not in KINDS or zlib.crc32(body[_CRC_BYTES:]) != crc:
         return None
     return Body(kind, term, index, bytes(body[BODY_BYTES_MIN:]), crc)
+
+
+def decode_entry(encoded: bytes, start: int, end: int) -> Entry | None:
+    """Check and read the entry at ``[start, end)``, in one step; None when it is not one."""
+    payload_at = start + BODY_BYTES_MIN
+    if not payload_at <= end <= len(encoded):
+        return None
+    crc, kind_number, term, index = _BODY.unpack_from(encoded, start)
+    payload = encoded[payload_at:end]
+    kind = _ENTRY_KINDS.get(kind_number)
+    if kind is None or crc != zlib.crc32(
+        payload, zlib.crc32(encoded[start + _CRC_BYTES : payload_at])
+    ):
+        return None
+    return Entry(index, term, kind, payload)
 
 
 def as_entry(body: Body) -> Entry:

@@ -24,8 +24,8 @@ import msgspec
 from msgspec.structs import astuple
 
 from raft.core import types
-from raft.entries import Entry, Kind, SnapshotMeta
-from raft.records import as_entry, decode_body, encode_entry
+from raft.entries import Entry, SnapshotMeta
+from raft.records import decode_body, decode_entry, encode_entry
 
 PREAMBLE: Final = b"\xc1RFT"
 """0xc1 alone tells a raft connection: it begins no TLS record and no request in text, as a length
@@ -43,7 +43,6 @@ BLOBS_KEPT_MAX: Final = 2  # the Appends under way to a peer; the other peers mo
 
 _LENGTH_BYTES: Final = 4
 _FLAGS_BYTES: Final = 1
-_ENTRY_KINDS: Final = frozenset(Kind)
 
 
 class Bad(StrEnum):
@@ -352,28 +351,29 @@ def _snapshot_chunk(frame: _SnapshotChunk) -> types.SnapshotChunk:
 
 
 def _append(frame: _Append) -> types.Append:
-    entries = tuple(_entries(frame))
     numbers = (frame.term, frame.previous_index, frame.previous_term, frame.commit_index)
-    return types.Append(*numbers, entries)
+    return types.Append(*numbers, tuple(_entries(frame)))
 
 
-def _entries(frame: _Append) -> Iterator[Entry]:
+def _entries(frame: _Append) -> list[Entry]:
     """The entries, each verified: whole, undamaged, without holes, of terms that never fall."""
-    blob = memoryview(frame.bodies)
+    blob, entries = frame.bodies, list[Entry]()
     index, term, end = frame.previous_index, frame.previous_term, 0
-    while end < len(blob):
+    blob_bytes = len(blob)
+    while end < blob_bytes:
         start = end + _LENGTH_BYTES
         end = start + int.from_bytes(blob[end:start], "little")
         index += 1
-        if end > len(blob) or index - frame.previous_index > ENTRY_COUNT_MAX:
+        if end > blob_bytes or len(entries) == ENTRY_COUNT_MAX:
             text = f"the entries after {frame.previous_index} are cut short or too many"
             raise BadFrame(Bad.ENTRIES, text)
-        body = decode_body(blob[start:end])
-        if body is None:
+        entry = decode_entry(blob, start, end)
+        if entry is None and decode_body(blob[start:end]) is None:
             raise BadFrame(Bad.CHECKSUM, f"entry {index} was damaged")
-        if body.kind not in _ENTRY_KINDS or body.index != index or body.term < term:
+        if entry is None or entry.index != index or entry.term < term:
             raise BadFrame(Bad.ENTRIES, f"entry {index} is not one that can follow there")
-        term = body.term
-        yield as_entry(body)
+        term = entry.term
+        entries.append(entry)
     if term > frame.term:
         raise BadFrame(Bad.ENTRIES, f"entry {index} is of a term after its leader's")
+    return entries

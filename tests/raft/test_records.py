@@ -11,6 +11,7 @@ from raft.records import (
     TRUNCATE,
     as_entry,
     decode_body,
+    decode_entry,
     encode_entry,
     encode_hard_state,
     encode_mark,
@@ -52,6 +53,30 @@ def test_entry_survives_the_round_trip(entry: Entry) -> None:
 
     assert body is not None
     assert entry == as_entry(body)
+
+
+@given(ENTRIES, st.binary(max_size=9), st.binary(max_size=9))
+def test_entry_is_read_out_of_other_bytes(entry: Entry, before: bytes, after: bytes) -> None:
+    encoded = encode_entry(entry)
+    start, end = len(before), len(before) + len(encoded)
+
+    assert entry == decode_entry(before + encoded + after, start, end)
+
+
+@given(ENTRIES, st.data())
+def test_entry_that_was_damaged_or_cut_is_none(entry: Entry, data: st.DataObject) -> None:
+    encoded = bytearray(encode_entry(entry))
+    encoded[data.draw(st.integers(0, len(encoded) - 1))] ^= data.draw(st.integers(1, 255))
+    cut = data.draw(st.integers(0, len(encoded) - 1))
+
+    assert decode_entry(bytes(encoded), 0, len(encoded)) is None
+    assert decode_entry(encode_entry(entry), 0, cut) is None
+
+
+def test_other_records_are_no_entries() -> None:
+    encoded = encode_mark(Mark(9, 3))
+
+    assert decode_entry(encoded, 0, len(encoded)) is None
 
 
 @given(U64, st.text(max_size=40), U64)
