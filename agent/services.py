@@ -134,9 +134,9 @@ class Services:
         """Join another agent. Raises CatalogError with the reason."""
         await self._membership.join([address], wide=wide)
 
-    async def force_leave(self, name: str, *, prune: bool) -> None:
+    async def force_leave(self, name: str, *, prune: bool, wide: bool) -> None:
         """Count a failed member as having left. Raises CatalogError for an unknown name."""
-        await self._membership.force_leave(name, prune=prune, wide=False)
+        await self._membership.force_leave(name, prune=prune, wide=wide)
 
     def leave(self) -> None:
         """Leave the cluster and end the process, after the answer is sent."""

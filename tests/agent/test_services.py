@@ -40,7 +40,12 @@ async def test_joining_is_refused_with_the_reason(services):
 
 async def test_an_unknown_member_cannot_be_removed(services):
     with pytest.raises(CatalogError, match="No node found with name 'x'"):
-        await services.force_leave("x", prune=False)
+        await services.force_leave("x", prune=False, wide=False)
+
+
+async def test_members_of_the_wan_are_removed_by_their_full_name(services):
+    with pytest.raises(CatalogError, match="No node found with name 'node-a'"):
+        await services.force_leave("node-a", prune=False, wide=True)
 
 
 async def test_an_event_that_concerns_this_agent_is_received_in_order(services):

@@ -150,7 +150,10 @@ async def leave(call: Call) -> Answer:
 
 async def force_leave(call: Call) -> Answer:
     """Count a failed member as having left."""
-    await call.front.services.force_leave(call.path["node"], prune=call.query.has("prune"))
+    query = call.query
+    await call.front.services.force_leave(
+        call.path["node"], prune=query.has("prune"), wide=query.has("wan")
+    )
     return Answer()
 
 

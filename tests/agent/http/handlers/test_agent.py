@@ -37,6 +37,7 @@ async def test_members_have_no_segments_between_datacenters(house: House):
     [
         ("join/10.0.0.1", 500),
         ("force-leave/none", 500),
+        ("force-leave/node-a?wan", 500),  # there it is node-a.dc1
         ("token/default", 401),
     ],
 )
