@@ -6,15 +6,12 @@ from agent.http.call import Answer, Call
 from agent.http.params import read_options, required, write_options
 from agent.membership.events import EventRing, UserEvent, index_of
 from agent.rpc.blocking import wait_s
-from agent.rpc.request import NoPathToDatacenter
+from agent.rpc.endpoints.server_state import EventFire
 
 
 async def fire(call: Call) -> Answer:
-    """Send an event to all agents."""
+    """Send an event to all agents, of another datacenter if it is named."""
     name = required(call, "name", "name")
-    datacenter = write_options(call).get("datacenter", call.datacenter)
-    if datacenter != call.datacenter:
-        raise NoPathToDatacenter
     query = call.query
     event = UserEvent(
         id=call.front.services.new_uuid(),
@@ -24,7 +21,11 @@ async def fire(call: Call) -> Answer:
         service_filter=query.text("service"),
         tag_filter=query.text("tag"),
     )
-    call.front.services.fire_event(event)
+    options = write_options(call)
+    if options.get("datacenter", call.datacenter).lower() == call.datacenter:
+        call.front.services.fire_event(event)
+    else:
+        await call.front.router.call(EventFire(event=event, **options))
     return Answer(json=event)
 
 

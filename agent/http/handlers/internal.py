@@ -28,4 +28,5 @@ def services(call: Call) -> ServiceDump:
 
 def show_services(call: Call, reply: Reply) -> Answer:
     """The services, summed up."""
-    return Answer(json=summarize(reply.value, call.datacenter))
+    datacenter = read_options(call).get("datacenter", call.datacenter)
+    return Answer(json=summarize(reply.value, datacenter))
