@@ -25,7 +25,7 @@ from raft.entries import (
     cluster_id,
     encode_configuration,
 )
-from raft.errors import MembershipBusy, RaftError, Stopped, StorageError
+from raft.errors import MembershipBusy, MembershipRefused, RaftError, Stopped, StorageError
 from raft.leadership import LeadershipChange
 from raft.machine import Done, Peers, Settings, StateMachine, Surroundings
 from raft.reads import ReadDone, into_future
@@ -91,7 +91,8 @@ class Driver(View):
         recovered = await asyncio.to_thread(self._storage.open)
         try:
             wall_s = self._surroundings.wall_s
-            restart = await Recovery(self._machine, self._storage, wall_s).run(recovered)
+            recovery = Recovery(self._machine, self._storage, wall_s)
+            restart = await recovery.run(recovered, self._settings.trailing_logs)
             core_settings = self._settings.for_core(keeps_log=self._storage.keeps_log)
             self._raft = Raft(
                 self._server.id, core_settings, self._surroundings, self._now(), restart
@@ -109,9 +110,15 @@ class Driver(View):
             raise
 
     async def bootstrap(self, configuration: Configuration) -> bool:
-        """Begin a cluster, unless this server has a log already or met a leader meanwhile."""
+        """Begin a cluster, unless this server has a log already or met a leader meanwhile.
+
+        Returns whether it did. Raises ``MembershipRefused`` when this server is not to vote in it.
+        """
         if self._phase is not Phase.WAITING:
             return False
+        if self._server.id not in configuration.voter_ids():
+            message = "a server begins only a cluster in which it is a voter"
+            raise MembershipRefused(message)
         self._phase = Phase.JOINING
         wanted = cluster_id(encode_configuration(configuration))
         await asyncio.to_thread(self._storage.begin, wanted)
@@ -276,10 +283,7 @@ class Driver(View):
         configuration = raft.configuration
         if configuration.voter_ids() != (own.id,) or configuration.is_joint:
             return
-        led = asyncio.Event()
-        self.on_leadership(lambda _change: led.set())
-        if not self.is_leader:
-            await led.wait()
+        await self._engine.leadership.begun()
         await self._engine.drained()
         wanted = tuple(
             msgspec.structs.replace(server, address=own.address) if server.id == own.id else server

@@ -30,6 +30,7 @@ class Leadership:
         self.is_leader = False
         self.epoch = 0
         self._listeners: list[Callable[[LeadershipChange], None]] = []
+        self._awaiting: list[asyncio.Future[None]] = []
         self._transfers: list[tuple[str, asyncio.Future[None]]] = []
 
     def subscribe(self, listener: Callable[[LeadershipChange], None]) -> None:
@@ -49,6 +50,15 @@ class Leadership:
                 listener(told)
             except Exception:  # noqa: BLE001 - one listener's bug must not stop consensus
                 _log.exception("a listener to leadership failed")
+        if is_leader:
+            self._settle_awaiting(None)
+
+    async def begun(self) -> None:
+        """Wait until this server leads; raises what ``fail`` was given."""
+        if not self.is_leader:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._awaiting.append(waiter)
+            await waiter
 
     async def transferred(self, target_id: str) -> None:
         """Wait for the end of a transfer that was begun; raises ``TransferFailed``."""
@@ -62,17 +72,29 @@ class Leadership:
         self._end_transfers(ended.target_id, error)
 
     def fail(self, error: RaftError) -> None:
-        """No transfer will ever end."""
+        """This server will never lead again, and no transfer will ever end."""
+        self._settle_awaiting(error)
         for target_id in {target_id for target_id, _ in self._transfers}:
             self._end_transfers(target_id, error)
 
     def _end_transfers(self, target_id: str, error: RaftError | None) -> None:
         waiting, self._transfers = self._transfers, []
         for target, ended in waiting:
-            if target != target_id:
+            if target == target_id:
+                _settle(ended, error)
+            else:
                 self._transfers.append((target, ended))
-            elif not ended.done():
-                if error is None:
-                    ended.set_result(None)
-                else:
-                    ended.set_exception(error)
+
+    def _settle_awaiting(self, error: RaftError | None) -> None:
+        awaiting, self._awaiting = self._awaiting, []
+        for waiter in awaiting:
+            _settle(waiter, error)
+
+
+def _settle(waiter: asyncio.Future[None], error: RaftError | None) -> None:
+    if waiter.done():
+        return  # who waited has gone away
+    if error is None:
+        waiter.set_result(None)
+    else:
+        waiter.set_exception(error)

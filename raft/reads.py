@@ -1,6 +1,7 @@
 """Reads that wait until the own state is new enough; each is told exactly once."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from raft.core.types import ReadFailed, ReadReady
@@ -8,6 +9,8 @@ from raft.errors import RaftError
 
 # (index that had to be applied, None), in the turn in which the state may be read; or (0, error).
 ReadDone = Callable[[int, RaftError | None], None]
+
+_log = logging.getLogger("raft")
 
 
 class Read:
@@ -40,19 +43,26 @@ class Reads:
         """The state may be read now."""
         assert isinstance(ready.token, Read)
         self._waiting.discard(ready.token)
-        ready.token.done(ready.index, None)
+        _tell(ready.token, ready.index, None)
 
     def failed(self, failed: ReadFailed, error: RaftError) -> None:
         """It cannot be served here."""
         assert isinstance(failed.token, Read)
         self._waiting.discard(failed.token)
-        failed.token.done(0, error)
+        _tell(failed.token, 0, error)
 
     def fail(self, error: RaftError) -> None:
         """None of them will ever be served."""
         waiting, self._waiting = self._waiting, set()
         for read in waiting:
-            read.done(0, error)
+            _tell(read, 0, error)
+
+
+def _tell(read: Read, index: int, error: RaftError | None) -> None:
+    try:
+        read.done(index, error)
+    except Exception:  # noqa: BLE001 - one reader's bug must not stop the others
+        _log.exception("a reader failed")
 
 
 def into_future(answer: "asyncio.Future[int]") -> ReadDone:

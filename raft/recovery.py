@@ -36,10 +36,11 @@ class Recovery:
         self._storage = storage
         self._wall_s = wall_s
 
-    async def run(self, recovered: Recovered) -> Restart:
+    async def run(self, recovered: Recovered, trailing_count: int) -> Restart:
         """Restore the state machine; returns what the rules start from.
 
-        Raises ``StorageError`` for the operator to read.
+        ``trailing_count``: entries that the snapshot covers and that are read all the same. Raises
+        ``StorageError`` for the operator to read.
         """
         snapshot = recovered.snapshot
         if snapshot is not None:
@@ -49,14 +50,17 @@ class Recovery:
                 except ValueError as error:
                     message = f"snapshot {snapshot.id} cannot be restored: {error}"
                     raise Corrupt(message) from error
-        entries = await asyncio.to_thread(self._entries, recovered)
+        entries = await asyncio.to_thread(self._entries, recovered, trailing_count)
         if recovered.peers is not None:
             snapshot = await self._begin_anew(recovered, entries, recovered.peers)
             entries = ()
         return Restart(hard_state=recovered.hard_state, snapshot=snapshot, entries=entries)
 
-    def _entries(self, recovered: Recovered) -> Sequence[Entry]:
-        return list(self._storage.entries(recovered.first_index, recovered.last_index))
+    def _entries(self, recovered: Recovered, trailing_count: int) -> Sequence[Entry]:
+        # Segments go as a whole, so there may be far more on disk than is worth its memory.
+        snapshot_index = recovered.snapshot.index if recovered.snapshot else 0
+        first_index = max(recovered.first_index, snapshot_index + 1 - trailing_count)
+        return list(self._storage.entries(first_index, recovered.last_index))
 
     async def _begin_anew(
         self, recovered: Recovered, entries: Sequence[Entry], peers: Configuration

@@ -151,6 +151,10 @@ class SnapshotExchange:
         except OSError:
             staged.discard()
             raise
+        try:
+            self._snapshots.reap()
+        except (OSError, RaftError) as error:
+            _log.error("older snapshots cannot be deleted: %s", error)
 
     def _discard(self) -> None:
         if self._arriving is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from raft.entries import Configuration
-from raft.errors import NoLeader, NotLeader, OutcomeUnknown, RaftError, StaleTerm
+from raft.errors import MembershipRefused, NoLeader, NotLeader, OutcomeUnknown, RaftError, StaleTerm
 from raft.machine import Settings
 from tests.raft.cluster import (
     ELECTION_TIMEOUT_S,
@@ -196,6 +196,44 @@ async def test_a_server_is_added_promoted_and_removed(directory: Path | None) ->
         await leader.driver.propose(b"alone")
         assert joiner.commands[-1] == b"both"
         assert leader.driver.configuration == Configuration((leader.named(),))
+
+
+async def test_a_leader_that_removes_itself_is_told_and_another_leads() -> None:
+    async with cluster_of(3) as cluster:
+        leader = await cluster.leader()
+        others = tuple(member.named() for member in await cluster.followers())
+
+        await asyncio.wait_for(leader.driver.propose_configuration(others), 10)
+
+        second = await cluster.leader(other_than=leader)
+        await second.driver.propose(b"without it")
+        assert second.driver.configuration == Configuration(others)
+        with pytest.raises(RaftError):
+            leader.driver.submit(b"x", lambda *_: None)
+
+
+async def test_voters_are_exchanged_for_others_in_one_step() -> None:
+    async with cluster_of(3, spare=2) as cluster:
+        leader = await cluster.leader()
+        await leader.driver.propose(b"before")
+        wanted = (leader.named(), *(member.named() for member in cluster.members[3:]))
+
+        await asyncio.wait_for(leader.driver.propose_configuration(wanted), 10)
+        await until(lambda: not leader.driver.configuration.is_joint)
+        await leader.driver.propose(b"after")
+
+        assert leader.driver.configuration == Configuration(wanted)
+        assert await cluster.agreed(leader, *cluster.members[3:]) == [b"before", b"after"]
+
+
+async def test_a_change_from_another_membership_than_expected_is_refused() -> None:
+    async with cluster_of(1) as cluster:
+        (leader,) = cluster.members
+
+        with pytest.raises(MembershipRefused, match="not the one that was expected"):
+            await leader.driver.propose_configuration((leader.named(),), previous_index=77)
+        with pytest.raises(MembershipRefused, match="not valid"):
+            await leader.driver.propose_configuration(())
 
 
 async def test_a_follower_far_behind_gets_a_snapshot(tmp_path: Path) -> None:

@@ -15,8 +15,11 @@ from raft.entries import (
     Write,
     decode_configuration,
     encode_configuration,
+    sole_configuration,
 )
 from raft.errors import (
+    MembershipRefused,
+    NoLeader,
     OutcomeUnknown,
     Overloaded,
     Stopped,
@@ -26,6 +29,7 @@ from raft.storage import MemoryStorage, Reports, Storage
 from tests.raft.machines import (
     ADDRESS,
     ALONE,
+    OTHER_ID,
     SERVER_ID,
     CountingFiles,
     Journal,
@@ -227,6 +231,48 @@ async def test_bootstrap_entry_is_the_same_on_every_disk(tmp_path: Path) -> None
 
     assert (first.index, first.term, no_op.term) == (1, 1, 2)
     assert driver.configuration == decode_configuration(first.payload)
+
+
+async def test_a_disk_that_fails_at_the_start_does_not_leave_it_waiting(tmp_path: Path) -> None:
+    class Failing(CountingFiles):
+        def sync_content(self, descriptor: int) -> None:
+            super().sync_content(descriptor)
+            if self.content_syncs == 2:  # the header of the first segment, then the first entry
+                raise OSError(5, "Input/output error")
+
+    fatal: list[BaseException] = []
+    driver = make_driver(Journal(), durable(tmp_path, files=Failing()), fatal=fatal)
+
+    with pytest.raises(Stopped, match="Input/output"):
+        await asyncio.wait_for(driver.start(ALONE), 10)
+
+    assert len(fatal) == 1
+
+
+async def test_who_does_not_vote_does_not_begin_a_cluster(storage: Storage) -> None:
+    driver = make_driver(Journal(), storage)
+    await driver.start()
+
+    with pytest.raises(MembershipRefused, match="in which it is a voter"):
+        await driver.bootstrap(sole_configuration(OTHER_ID, ADDRESS))
+    assert await driver.bootstrap(ALONE)
+    assert not await driver.bootstrap(ALONE)
+
+    await driver.stop()
+
+
+async def test_without_a_cluster_there_is_no_leader(storage: Storage) -> None:
+    driver = make_driver(Journal(), storage)
+    await driver.start()
+
+    with pytest.raises(NoLeader):
+        driver.submit(b"a", lambda *_: None)
+    with pytest.raises(NoLeader):
+        await driver.barrier()
+    with pytest.raises(NoLeader):
+        await driver.read_index()
+
+    await driver.stop()
 
 
 async def test_fresh_start_is_quick_with_full_sized_segments(tmp_path: Path) -> None:
