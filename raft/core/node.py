@@ -125,7 +125,7 @@ class Raft:
         Only a leader that has applied its whole log, with a committed simple membership and no
         transfer; ``meta``: an index above the last, the own term, the present membership.
         """
-        replace_state(self._advance(now), self._parts.peers, meta)
+        replace_state(self._advance(now), meta)
 
     def snapshot_read(
         self, peer_id: str, snapshot_id: str, offset: int, content: bytes, now: float

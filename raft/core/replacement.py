@@ -6,12 +6,11 @@ history may go on elsewhere. Then this server refuses to mix the two, and stops,
 other one (``Follower``): an operator restores again. hashicorp/raft takes the same risk silently.
 """
 
-from raft.core.peers import Peers
 from raft.core.state import State
 from raft.entries import Entry, Kind, Mark, SnapshotMeta
 
 
-def replace_state(state: State, peers: Peers, meta: SnapshotMeta) -> None:
+def replace_state(state: State, meta: SnapshotMeta) -> None:
     """``meta`` is durable, and the state machine has it; the own log was applied to its end."""
     last_index = state.log.last_index
     assert state.is_leader
@@ -25,5 +24,3 @@ def replace_state(state: State, peers: Peers, meta: SnapshotMeta) -> None:
     state.snapshot = meta
     state.commit_index = state.applying_index = state.applied_index = meta.index
     state.append([Entry(meta.index + 1, state.term, Kind.NO_OP)])
-    for progress in peers.progress.values():
-        progress.probe()

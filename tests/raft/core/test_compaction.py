@@ -41,6 +41,21 @@ def test_the_log_in_memory_is_bounded_although_entries_should_trail() -> None:
     assert 11 == cluster["a"].first_index
 
 
+def test_a_log_that_is_too_large_keeps_what_its_snapshot_does_not_cover() -> None:
+    cluster = led(log_bytes_max=1)
+    snapshot = SnapshotMeta(
+        id="s",
+        index=5,
+        term=cluster["a"].term,
+        configuration=cluster.configuration,
+        configuration_index=1,
+    )
+
+    cluster["a"].snapshot_made(snapshot, cluster.now)
+
+    assert (6, 12) == (cluster["a"].first_index, cluster["a"].last_index)
+
+
 def test_a_snapshot_is_wanted_when_what_it_would_cover_is_large() -> None:
     cluster = led(log_bytes_max=200)
     cluster.settle()

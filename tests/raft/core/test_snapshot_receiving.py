@@ -128,6 +128,17 @@ def test_chunks_are_asked_for_in_order() -> None:
     assert STATE == cluster.hosts["b"].state
 
 
+def test_one_chunk_is_stored_at_a_time() -> None:
+    """Two stores at once could reach the file in any order."""
+    cluster = follower()
+    cluster["b"].step("a", SnapshotChunk(9, meta(), 0, PACKED[:40]), cluster.now)
+
+    cluster["b"].step("a", SnapshotChunk(9, meta(), 0, PACKED[:40]), cluster.now)
+    cluster["b"].step("a", SnapshotChunk(9, meta(id="2-10-1"), 0, PACKED[:40]), cluster.now)
+
+    assert 1 == len(cluster["b"].take_effects(cluster.now).snapshot_stores)
+
+
 def test_another_snapshot_or_sender_begins_anew() -> None:
     cluster = follower()
     receive(cluster, SnapshotChunk(9, meta(), 0, PACKED[:40]))

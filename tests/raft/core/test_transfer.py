@@ -201,6 +201,20 @@ def test_a_target_that_is_demoted_by_a_new_membership_is_given_up() -> None:
     assert Refused(Refusal.BAD_TARGET, "a") == transfer(cluster, "b")
 
 
+def test_a_target_that_stops_being_a_voter_meanwhile_is_given_up() -> None:
+    """etcd/raft TestLeaderTransferToDemotedNode..: here by leaving a joint membership."""
+    cluster = led()
+    cluster.cut = {("a", "b")}
+    servers = [Server(0, "a", "a:1"), Server(1, "b", "b:1"), Server(1, "c", "c:1")]
+    cluster["a"].propose_configuration(servers, cluster.now)
+    assert "b" == transfer(cluster, "b")
+
+    cluster.settle()
+
+    assert ("a",) == cluster["a"].configuration.voter_ids()
+    assert [TransferEnded("b", succeeded=False)] == cluster.hosts["a"].transfers
+
+
 def test_a_leader_that_is_deposed_by_somebody_else_gives_up() -> None:
     """etcd/raft TestLeaderTransferReceiveHigherTermVote."""
     cluster = led()

@@ -31,6 +31,8 @@ def test_entries_are_handed_out_only_as_fast_as_they_are_applied() -> None:
     host.applied_at_once = False
     cluster.propose("a", *[b"x"] * 6)  # 65 bytes each
     cluster.settle()
+    for _ in range(3):
+        cluster.flush("a")
     assert 3 == len(host.payloads)
 
     host.raft.applied(4, cluster.now)
