@@ -38,6 +38,9 @@ class Checkers:
             log_rules.on_write(truth, server, seen, write)
         if any(change.role is Role.LEADER for change in effects.role_changes):
             leadership.on_won(truth, server, seen)
+        for ended in effects.transfers_ended:
+            if ended.target_id == seen.transfer_target:
+                seen.transfer_target = ""
         for outgoing in effects.messages:
             promises.on_message(truth, server, seen, outgoing)
         if server.running.commit_index != seen.commit_index:
@@ -83,12 +86,22 @@ class Checkers:
 
     # --- proposals and the machine ---
 
+    def on_transfer(self, server: "SimServer", target_id: str) -> None:
+        """Leadership is being handed over from now on."""
+        self.truth.seen[server.name].transfer_target = target_id
+
     def on_proposed(self, server: "SimServer", payload: bytes, taken: Accepted | Refused) -> None:
         """A proposal was taken, or not."""
         if not isinstance(taken, Accepted):
             return
         core, settings = server.running, server.world.profile.settings
         require(server.is_leader and taken.term == core.term, "a follower took a proposal", taken)
+        # In a longer turn the transfer may have ended before, as its effects will tell.
+        require(
+            not self.truth.seen[server.name].transfer_target or server.world.profile.turn_s,
+            "a proposal is taken in the middle of a transfer",
+            server.name,
+        )
         waiting = taken.first_index - 1 - core.commit_index
         require(
             waiting <= settings.uncommitted_count_max,

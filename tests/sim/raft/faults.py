@@ -71,6 +71,17 @@ class Faults:
         else:
             self.world.after(self._outage_s(), server.start)
 
+    def crash_follower(self) -> None:
+        """A server that does not lead ends and is back within a moment."""
+        server = self.rng.choice(list(self.world.servers.values()))
+        if not server.is_leader and server.core is not None:
+            server.crash()
+            self.world.after(self.rng.uniform(0, 0.01), server.start)
+
+    def crash_at_point(self) -> None:
+        """A process will end at the worst moment, the next time it gets there."""
+        self._victim().crash_point = self.rng.choice(self.world.profile.crash_points)
+
     def power_loss(self) -> None:
         """All processes end at once."""
         for server in self.world.servers.values():
@@ -125,6 +136,13 @@ class Faults:
             self.world.network.cut([other], [one])
         self._afterwards(self.world.network.heal)
 
+    def cut_pair(self) -> None:
+        """The leader and one other server cannot talk; all others hear both."""
+        leader = self.world.leader()
+        others = [server for server in self.world.servers.values() if server is not leader]
+        if leader is not None and others:
+            self._part([leader.name], [self.rng.choice(others).name])
+
     def slow_link(self) -> None:
         """A link takes much longer than an election lasts, or a little."""
         names = list(self.world.servers)
@@ -175,7 +193,7 @@ class Faults:
         leader = self.world.leader()
         target_id = self.rng.choice([None, *self.world.servers])
         if leader is not None:
-            leader.give(lambda core, now: core.transfer(target_id, now))
+            leader.transfer(target_id)
 
     def snapshot(self) -> None:
         """A snapshot is taken somewhere."""

@@ -50,9 +50,28 @@ def on_won(truth: Truth, server: "SimServer", seen: Seen) -> None:
         server.name,
         state,
     )
+    supporters = {
+        voter
+        for voter in truth.servers
+        if truth.votes.get((voter, seen.term)) == server.name or voter == server.name
+    }
+    require(
+        truth.is_quorum(supporters, seen.configuration),
+        "a leader without the votes of a quorum",
+        server.name,
+        sorted(supporters),
+    )
     for term, index in truth.commit_of_term.items():
         if term < seen.term:
             _require_complete(truth, server, seen, index)
+    for other in truth.servers.values():
+        if other.is_leader and truth.seen[other.name].term < seen.term:
+            require(
+                not other.running.has_lease(other.local_s()),
+                "a lease is valid although another leader was elected",
+                other.name,
+                server.name,
+            )
 
 
 def on_commit(truth: Truth, server: "SimServer", seen: Seen) -> None:
@@ -112,13 +131,6 @@ def _make_final(truth: Truth, server: "SimServer", seen: Seen, before: int, inde
         other_seen = truth.seen[other.name]
         if other_seen.is_leader and other_seen.term > term:
             _require_complete(truth, other, other_seen, index)
-        elif other.is_leader and other_seen.term < term:
-            require(
-                not other.running.has_lease(other.local_s()),
-                "a lease is valid although another leader commits",
-                other.name,
-                server.name,
-            )
 
 
 def _require_complete(truth: Truth, server: "SimServer", seen: Seen, index: int) -> None:

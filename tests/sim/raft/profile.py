@@ -15,6 +15,8 @@ from tests.sim.raft.network import Weather
 
 FAULTS: Final = (
     "crash",
+    "crash_follower",
+    "crash_at_point",
     "pause",
     "power_loss",
     "rolling_restart",
@@ -22,6 +24,7 @@ FAULTS: Final = (
     "one_way_cut",
     "isolate_leader",
     "partial_cut",
+    "cut_pair",
     "slow_link",
     "unreachable",
     "disk_hang",
@@ -30,6 +33,14 @@ FAULTS: Final = (
     "heal",
     "transfer",
     "snapshot",
+)
+
+CRASH_POINTS: Final = (
+    "writes handed to storage",
+    "messages sent",
+    "round durable, not reported",
+    "snapshot durable, not reported",
+    "entries applied, not reported",
 )
 
 
@@ -50,6 +61,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     fault_every_s: float = 1.0
     faults: tuple[str, ...] = ()
     outage_s_max: float = 3.0
+    crash_points: tuple[str, ...] = CRASH_POINTS
     is_membership_changing: bool = False
     client_count: int = 3
     key_count: int = 2

@@ -64,6 +64,7 @@ class SimServer:
         self.core: Raft | None = None
         self.life = 0
         self.is_paused = False
+        self.crash_point = ""  # where the process ends next, of profile.CRASH_POINTS
         self.machine = Machine()
         self._inbox: list[Callable[[Raft, float], object]] = []
         self._wake_at_s = float("inf")
@@ -131,6 +132,16 @@ class SimServer:
         self.life += 1
         self.disk.crash()
 
+    def reach(self, point: str) -> bool:
+        """The process is at a point where a crash is of interest; whether it ended there."""
+        if self.crash_point != point:
+            return False
+        self.crash_point = ""
+        self.world.tell(self.name, "is at", point)
+        self.crash()
+        self.world.after(self.rng.uniform(0, 0.1), self.start)
+        return True
+
     def pause(self) -> None:
         """Stop the process as SIGSTOP does."""
         self.world.tell(self.name, "pauses")
@@ -149,6 +160,7 @@ class SimServer:
 
     def heal(self) -> None:
         """Disk, process and all work again."""
+        self.crash_point = ""
         self.disk.heal()
         self.resume()
         self.start()
@@ -192,6 +204,17 @@ class SimServer:
 
         self.give(act)
 
+    def transfer(self, target_id: str | None) -> None:
+        """Ask for leadership to be handed over."""
+
+        def act(core: Raft, now: float) -> None:
+            taken = core.transfer(target_id, now)
+            self.world.tell(self.name, "transfer", target_id, taken)
+            if isinstance(taken, str):
+                self.world.checkers.on_transfer(self, taken)
+
+        self.give(act)
+
     def read(self, answer: ReadAnswer, *, lease_allowed: bool) -> None:
         """Ask for a moment at which the machine is new enough."""
 
@@ -218,10 +241,12 @@ class SimServer:
             now = self.local_s()
             effects = core.take_effects(now)
             self._carry_out(core, effects)
+            if core is not self.core:
+                return  # it crashed
             self.world.checkers.after_turn(self)
             applied_index = self.machine.applied_index
             is_more = not self.world.profile.apply_s and applied_index > core.applied_index
-            if is_more:
+            if is_more and not self.reach("entries applied, not reported"):
                 core.applied(applied_index, now)
 
     def _carry_out(self, core: Raft, effects: Effects) -> None:
@@ -232,8 +257,12 @@ class SimServer:
         checkers.on_effects(self, effects)
         for write in effects.writes:
             self.disk.persist(write)
+        if effects.writes and self.reach("writes handed to storage"):
+            return
         for outgoing in effects.messages:
             world.send(self.name, outgoing.peer_id, outgoing.message)
+        if effects.messages and self.reach("messages sent"):
+            return
         if effects.restore is not None:
             self._restore(effects.restore)
         self._to_apply.extend(effects.committed)
@@ -323,7 +352,8 @@ class SimServer:
     # --- the disk speaks ---
 
     def _on_persisted(self, sequence: int) -> None:
-        self.give(lambda core, now: core.persisted(sequence, now))
+        if not self.reach("round durable, not reported"):
+            self.give(lambda core, now: core.persisted(sequence, now))
 
     def _on_disk_failed(self) -> None:
         self.world.tell(self.name, "cannot write")

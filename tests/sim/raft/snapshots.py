@@ -47,6 +47,8 @@ class ServerSnapshots:
 
         def done() -> None:
             self._is_taking = False
+            if server.reach("snapshot durable, not reported"):
+                return
             server.give(lambda core, now: core.snapshot_made(meta, now))
 
         server.disk.keep(meta, content, done)
@@ -82,10 +84,13 @@ class ServerSnapshots:
         offset_next = chunk.offset + len(chunk.content)
         server.disk.store(
             chunk,
-            lambda: server.give(
-                lambda core, now: core.snapshot_stored(snapshot_id, offset_next, now)
-            ),
+            lambda: self._on_stored(snapshot_id, offset_next, is_last=chunk.is_last),
         )
+
+    def _on_stored(self, snapshot_id: str, offset_next: int, *, is_last: bool) -> None:
+        if is_last and self._server.reach("snapshot durable, not reported"):
+            return
+        self._server.give(lambda core, now: core.snapshot_stored(snapshot_id, offset_next, now))
 
     def later(self, delay_s: float, action: Callable[[Raft, float], object]) -> None:
         """Give the server an input after a while, if it is still in this life."""

@@ -38,6 +38,7 @@ class Seen:
         self.term = 0
         self.epoch = 0
         self.is_leader = False
+        self.transfer_target = ""
         self.led_term = 0  # the last one it led in this life; it may have left it in this turn
 
     @property
@@ -57,7 +58,7 @@ class Seen:
     def restart(self, image: Image, snapshot: SnapshotMeta | None) -> None:
         """The process is new; the log is what the disk kept."""
         self.commit_index = self.applied_index = self.term = self.epoch = 0
-        self.is_leader, self.led_term = False, 0
+        self.is_leader, self.led_term, self.transfer_target = False, 0, ""
         self.log = Image()
         self.log.first_index, self.log.base_term = image.first_index, image.base_term
         self.log.entries = list(image.entries)
