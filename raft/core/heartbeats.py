@@ -7,6 +7,7 @@ a term in which this leader asked another server to take over.
 """
 
 import math
+from collections import OrderedDict
 
 from raft.core.peers import Peers
 from raft.core.roles import Roles
@@ -28,7 +29,7 @@ class Heartbeats:
     def _end(self) -> None:
         self.round = 0
         self._next_at = math.inf
-        self._sent_at: dict[int, float] = {}  # of the rounds that can still matter
+        self._sent_at = OrderedDict[int, float]()  # of the rounds that can still matter
         self._is_handing_over = False
 
     def begin(self) -> None:
@@ -60,7 +61,8 @@ class Heartbeats:
         self.round += 1
         self._next_at = state.now + state.settings.heartbeat_interval_s
         horizon = state.now - state.settings.lease_timeout_s
-        self._sent_at = {number: at for number, at in self._sent_at.items() if at >= horizon}
+        while self._sent_at and next(iter(self._sent_at.values())) < horizon:
+            self._sent_at.popitem(last=False)
         self._sent_at[self.round] = state.now
         for peer_id, progress in self._peers.progress.items():
             # Not beyond what it is known to hold: its own tail may be somebody else's.

@@ -8,6 +8,7 @@ asks the leader for the index. Source: Raft §8; thesis §6.4.
 
 import heapq
 import math
+from collections import OrderedDict
 from typing import NamedTuple
 
 import msgspec
@@ -51,7 +52,7 @@ class Reads:
         self._state = state
         self._heartbeats = heartbeats
         self._waiting: list[_Unconfirmed] = []  # for a round, in order
-        self._asked: dict[int, _Asked] = {}  # by request, in order
+        self._asked = OrderedDict[int, _Asked]()  # by request
         self._asked_of = (0, "")  # term and leader that were asked
         self._unapplied: list[tuple[int, int, Token]] = []  # heap of index, order, token
         self._count = state.fresh_number()
@@ -119,7 +120,7 @@ class Reads:
         """
         state = self._state
         if self._asked and self._asked_of != (state.term, state.leader_id):
-            asked_reads, self._asked = self._asked, {}
+            asked_reads, self._asked = self._asked, OrderedDict()
             for asked in asked_reads.values():
                 self._fail(asked.token, state.refusal())
         if self._waiting:

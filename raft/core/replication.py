@@ -89,12 +89,13 @@ class Replication:
         state, settings = self._state, self._state.settings
         has_sent = False
         while (
-            progress.mode is Mode.REPLICATE
-            and progress.next_index <= state.log.last_index
+            progress.next_index <= state.log.last_index
             and len(progress.in_flight) < settings.window_count_max
         ):
-            has_sent = self._send_entries(peer_id, progress)
-        if has_sent or progress.mode is not Mode.REPLICATE:
+            if not self._send_entries(peer_id, progress):
+                return  # these entries are gone
+            has_sent = True
+        if has_sent:
             return
         # A heartbeat came back but acknowledgements are missing: messages may have been lost, and
         # an empty one finds out, whether the window is full or not.

@@ -252,3 +252,20 @@ def test_a_heartbeat_does_not_wait_for_a_follower_that_is_far_behind() -> None:
     cluster.tick("a")
 
     assert 1 == len(cluster.sent(Heartbeat, to="c"))
+
+
+def test_a_follower_whose_entries_are_gone_waits_for_a_snapshot_that_can_be_read() -> None:
+    cluster = led(trailing_count=0, window_count_max=2)
+    cluster.cut = {("a", "b")}
+    for payload in (b"1", b"2", b"3"):
+        cluster.propose("a", payload)
+        cluster.settle()
+    snapshot = cluster.compact("a")
+    cluster["a"].snapshot_unreadable(snapshot.id, cluster.now)
+    progress = cluster["a"].progress["b"]
+    assert Mode.REPLICATE is progress.mode
+
+    cluster.say("b", "a", AppendAnswer(cluster["a"].term, accepted=True, index=3))
+
+    assert 1 == len(progress.in_flight)
+    assert cluster.hosts["a"].snapshots_wanted > 0
