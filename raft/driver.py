@@ -105,8 +105,8 @@ class Driver(View):
                 await self.bootstrap(bootstrap)
             await self._lead_alone()
         except BaseException:
-            await asyncio.to_thread(self._storage.close)
             self._phase = Phase.STOPPED
+            await self._close(Stopped("the log did not start"))
             raise
 
     async def bootstrap(self, configuration: Configuration) -> bool:
@@ -138,14 +138,11 @@ class Driver(View):
             return
         was_running = self._phase is Phase.RUNNING
         self._phase = Phase.STOPPED
-        self._compaction.end()
         stopped = Stopped("the log is stopping")
         self._engine.proposals.refusal = lambda: stopped
         if was_running:
             await self._drain()
-        self._engine.end(stopped)
-        await self._engine.close()
-        await asyncio.to_thread(self._storage.close)
+        await self._close(stopped)
 
     def reconfigure(self, settings: Settings) -> None:
         """Use other settings from now on; called on the loop, before or after ``start``."""
@@ -291,6 +288,12 @@ class Driver(View):
         )
         if wanted != configuration.servers:
             await self.propose_configuration(wanted)
+
+    async def _close(self, reason: Stopped) -> None:
+        self._compaction.end()
+        self._engine.end(reason)
+        await self._engine.close()
+        await asyncio.to_thread(self._storage.close)
 
     async def _drain(self) -> None:
         try:

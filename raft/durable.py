@@ -110,8 +110,6 @@ class DurableStorage(Storage):
 
     @override
     def begin(self, cluster_id: bytes, /) -> None:
-        if not self._wal.is_empty:
-            return  # the last start ended between this and its first entry
         try:
             self._wal.begin(cluster_id)
         except OSError as error:

@@ -62,6 +62,7 @@ class Wal:
         self._directory = directory
         self._server_id = server_id
         self._files = files
+        self._segment_bytes = segment_bytes
         self._spares = Spares(directory, files, segment_bytes)
         self._segments: list[tuple[SegmentFile, int]] = []  # with the first index of each
         self._index = LogIndex()
@@ -115,8 +116,19 @@ class Wal:
             raise Corrupt(message)
 
     def begin(self, cluster_id: bytes) -> None:
-        """Make the first segment of an empty log, as a member of ``cluster_id`` (16 bytes)."""
-        assert self.is_empty
+        """Make the first segment, as a member of ``cluster_id`` (16 bytes).
+
+        One without a record is from a start that ended before its first; it may name another
+        cluster, and is made anew.
+        """
+        assert self._batch == 0, "there are records"
+        if self._segments and self._cluster_id == cluster_id:
+            return
+        self.close()
+        for segment, _ in self._segments:
+            self._files.unlink(segment.path)
+        self._segments.clear()
+        self._spares = Spares(self._directory, self._files, self._segment_bytes)
         self._cluster_id = cluster_id
         self._roll(0)
 

@@ -80,6 +80,23 @@ async def test_a_start_that_ended_before_its_first_entry_can_be_repeated(tmp_pat
     assert reopened(tmp_path).last_index == 1
 
 
+async def test_a_start_that_ended_before_its_first_entry_may_belong_to_another_cluster(
+    tmp_path: Path,
+) -> None:
+    storage = await begun(tmp_path)
+    storage.close()
+    other = b"2" * 16
+
+    storage = durable(tmp_path)
+    storage.open()
+    storage.begin(other)
+    await write(storage, Write(sequence=1, entries=entries(1, 1)))
+    storage.close()
+
+    recovered = reopened(tmp_path)
+    assert (recovered.cluster_id, recovered.last_index) == (other, 1)
+
+
 async def test_second_owner_is_refused_and_a_failed_one_lets_go(tmp_path: Path) -> None:
     storage = await begun(tmp_path)
 
