@@ -146,7 +146,7 @@ class Agent:
 
     def _make_server(self, on_fatal: Callable[[BaseException], None]) -> ServerParts:
         # The log and its files are 1 MiB, which a client need not have.
-        from agent.server.lone import LoneServer
+        from agent.server.cluster_state import ClusterState
         from agent.server.parts import Identity, ServerParts
 
         data_directory = self.data_directory
@@ -157,6 +157,7 @@ class Agent:
                 address=_address(self.config),
                 data_dir=data_directory.path if data_directory else None,
             ),
+            node=self.node,
             tasks=self.tasks,
             rng=self.rng,
             new_uuid=_new_uuid,
@@ -164,14 +165,16 @@ class Agent:
             metrics=self.metrics,
             membership=self.membership,
         )
-        server.router.context.state = LoneServer(
-            self.config,
-            self.node_id,
+        server.router.context.state = ClusterState(
+            server.own,
+            self.config.datacenter,
             server.driver,
-            started_s=self.started_s,
+            autopilot=server.autopilot,
+            epoch_s=wall_s() - monotonic_s(),
             membership=self.membership,
-            on_restored=self.lead,
+            on_restored=server.duties.again,
         )
+        server.driver.on_leadership(lambda _change: self.sync.server_appeared())
         return server
 
     def _make_client(self) -> ClientParts:
@@ -253,12 +256,6 @@ class Agent:
             rng=self.rng,
             token=self._agent_token,
         )
-
-    async def lead(self) -> None:
-        """Take up a leader's duties, at the start and after the whole state was replaced."""
-        assert self.server is not None, "only servers lead"
-        await self.server.lead(self.node())
-        self.sync.server_appeared()
 
     def node(self) -> Node:
         """This node's row of the catalog."""

@@ -36,9 +36,11 @@ class Gauges:
         metrics.gauge("consul.raft.commit_index", driver.commit_index)
         metrics.gauge("consul.raft.last_index", driver.last_index)
         metrics.gauge("consul.raft.peers", len(driver.configuration.servers))
-        metrics.gauge("consul.server.isLeader", 1)
-        metrics.gauge("consul.autopilot.healthy", 1)
-        metrics.gauge("consul.autopilot.failure_tolerance", 0)
+        metrics.gauge("consul.server.isLeader", int(driver.is_leader))
+        assessment = server.autopilot.assessment
+        if assessment is not None:  # only the leader's is known
+            metrics.gauge("consul.autopilot.healthy", int(assessment.is_healthy))
+            metrics.gauge("consul.autopilot.failure_tolerance", assessment.failure_tolerance)
         metrics.gauge("consul.session_ttl.active", server.timers.active)
         metrics.gauge("consul.rpc.queries_blocking", server.router.blocked_count)
         metrics.gauge("consul.state.nodes", store.count(NODES), datacenter=datacenter)

@@ -102,8 +102,9 @@ class Lifecycle:
         agent.metrics.on_collect(Gauges(agent).collect)
         await agent.membership.start()
         if agent.server is not None:
-            await agent.server.start(agent.node())
+            await agent.server.start()
             agent.sync.server_appeared()
+            agent.membership.servers.subscribe(agent.sync.server_appeared)
         if agent.client is not None:
             agent.client.start()
             agent.membership.servers.subscribe(agent.sync.server_appeared)
@@ -181,7 +182,11 @@ class Lifecycle:
             # A service that is written after the goodbye would bring the node back.
             if self._anti_entropy is not None:
                 self._anti_entropy.cancel()
+            if agent.server is not None:
+                await agent.server.leave()
             await agent.membership.leave()
+            if agent.server is not None:
+                await agent.server.left()
         if agent.client is not None:
             agent.client.stop()
         if agent.server is not None:

@@ -123,8 +123,8 @@ class Services:
             sections["consul"] |= {
                 "bootstrap": str(config.bootstrap or config.dev_mode).lower(),
                 "known_datacenters": str(len(self._membership.datacenters())),
-                "leader": "true",
-                "leader_addr": self._server.address,
+                "leader": str(self._server.driver.is_leader).lower(),
+                "leader_addr": self._server.driver.leader_address,
             }
         return sections
 

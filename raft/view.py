@@ -115,7 +115,7 @@ class View:
         raft = self._engine.raft
         return (
             raft is not None
-            and raft.applied_index == raft.commit_index
+            and self._engine.applier.applied_index >= raft.commit_index
             and raft.has_lease(self._now())
         )
 

@@ -6,7 +6,7 @@ Source: Consul, built-in CA (https://developer.hashicorp.com/consul/docs/connect
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import structlog
@@ -38,6 +38,7 @@ from catalog.rows.connect import (
 )
 from catalog.store import Store
 from catalog.tables import CA_CONFIGURATION, CA_ROOTS, CA_SIGNERS
+from raft.errors import RaftError
 
 SIGNING_WAIT_S_MAX: Final = 0.5  # a request that would wait longer is told to come back later
 PRUNE_INTERVAL_S: Final = 3600.0  # roots live for days: an hour more does not matter
@@ -51,8 +52,8 @@ T = TypeVar("T")
 class Log(Protocol):
     """The replicated log, as far as the authority needs it."""
 
-    def submit(self, command: bytes, done: Callable[[int, object], None]) -> None:
-        """Propose a command; ``done(index, result)`` is called once it is applied."""
+    async def propose(self, command: bytes) -> tuple[int, object]:
+        """Propose a command and wait: its index and result. Raises RaftError."""
 
 
 class _NewRoot(NamedTuple):
@@ -71,15 +72,12 @@ class Authority:
         datacenter: str,
         now_s: Callable[[], float],
         new_uuid: Callable[[], str],
-        start_task: Callable[[str, Coroutine[Any, Any, None]], object],
     ) -> None:
         self._store = store
         self._log = log
         self._datacenter = datacenter
         self._now_s = now_s
         self._new_uuid = new_uuid
-        self._start_task = start_task
-        self._pruning = False
         self._configuring = asyncio.Lock()
         self._next_signing_s = 0.0
         self._parsed: tuple[str, Issuer] | None = None
@@ -88,9 +86,6 @@ class Authority:
 
     async def start(self, provider: str, config: Mapping[str, Any]) -> None:
         """Make the first root, unless there is one. A configuration that is wrong is logged."""
-        if not self._pruning:
-            self._pruning = True
-            self._start_task("root pruning", self._prune())
         if self._store.get(CA_CONFIGURATION, "") is not None:
             return
         try:
@@ -99,14 +94,17 @@ class Authority:
             # The rest of the server is of use without the mesh.
             _log.error("certificate authority not started", error=str(error))
 
-    async def _prune(self) -> None:
+    async def prune(self) -> None:
         """Forget roots whose last leaf is long dead, again and again."""
         while True:
             await asyncio.sleep(PRUNE_INTERVAL_S)
             if any(not root.active for root in self._store.all(CA_ROOTS)):
                 lives_ns = PRUNE_LEAF_LIVES * self._settings().leaf_cert_ttl_ns
                 before_s = self._now_s() - lives_ns / SECOND
-                await self._propose(CAPrune(rotated_out_before_s=before_s))
+                try:
+                    await self._propose(CAPrune(rotated_out_before_s=before_s))
+                except RaftError as error:
+                    _log.warning("old roots not forgotten yet", error=str(error))
 
     # Configuration and rotation.
 
@@ -285,14 +283,7 @@ class Authority:
         return taken
 
     async def _propose(self, command: Command) -> object:
-        applied: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-
-        def done(_index: int, result: object) -> None:
-            if not applied.done():
-                applied.set_result(result)
-
-        self._log.submit(encode(command), done)
-        result = await applied
+        _index, result = await self._log.propose(encode(command))
         if isinstance(result, CatalogError):
             raise result
         return result

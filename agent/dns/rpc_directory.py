@@ -19,9 +19,8 @@ from agent.rpc.any_router import AnyRouter
 from agent.rpc.endpoints.catalog import NodeByAddress, NodeServices
 from agent.rpc.endpoints.health import HealthServiceNodes, Lookup
 from agent.rpc.endpoints.query import QueryExecute
-from agent.rpc.remote_router import RemoteRouter
+from agent.rpc.remote_router import NotLocal
 from agent.rpc.request import Consistency, ReadRequest
-from agent.rpc.router import Router
 from catalog.errors import CatalogError, NotFound
 from catalog.rows.check import CheckServiceNode
 from catalog.rows.node import Node
@@ -101,9 +100,10 @@ class RpcDirectory:
         """A read's value and how to hear of its changes; None where it cannot be heard of."""
         router = self._router
         try:
-            if isinstance(router, RemoteRouter):
+            try:
+                reply, read = router.read_now(request)
+            except NotLocal:
                 return (await router.call(request)).value, None
-            reply, read = router.read_now(request)
         except rpc.NoPathToDatacenter:
             raise UnknownDatacenter from None
         except rpc.NoLeader:
@@ -115,7 +115,7 @@ class RpcDirectory:
         return reply.value, _subscriber(router, read.watched, router.changes)
 
 
-def _subscriber(router: Router, watched: list[Hashable], changes: int) -> Subscribe:
+def _subscriber(router: AnyRouter, watched: list[Hashable], changes: int) -> Subscribe:
     def subscribe(changed: Callable[[], None]) -> Cancel:
         if router.changes != changes:
             # Something was applied since the read; whether it bears on the answer is not known.

@@ -19,7 +19,6 @@ from agent.http.fast import Answers, Block, Blocks, to_bytes
 from agent.http.front import Front
 from agent.http.hand_over import HandOver, SlowLane
 from agent.http.route import Read, Route, Write
-from catalog.errors import CatalogError
 
 FAST_BODY_BYTES_MAX: Final = 64 * 1024  # a larger value is not worth holding up others for
 PENDING_BYTES_MAX: Final = 64 * 1024  # pipelined requests that wait; more is left unread
@@ -253,7 +252,7 @@ class Connection(asyncio.Protocol):
     def _fast_get(self, target: bytes, block: Block) -> bool:
         key = target + b" " + block.variant
         answer = self._listener.answers.get(key)
-        if answer is not None:
+        if answer is not None and self._front.router.is_newest:
             self._write(answer)
             return True
         call, route = self._route("GET", target, block, b"")
@@ -268,7 +267,8 @@ class Connection(asyncio.Protocol):
             return False
         answer = to_bytes(self._front.render(shown, call))
         self._write(answer)
-        self._listener.answers.keep(key, answer, watched)
+        if self._front.router.is_newest:
+            self._listener.answers.keep(key, answer, watched)
         self._front.record("GET", route.pattern, monotonic_s() - began_s)
         return True
 
@@ -281,7 +281,7 @@ class Connection(asyncio.Protocol):
         def done(result: object) -> None:
             self._writing = False
             self._front.record("PUT", pattern, monotonic_s() - began_s)
-            if isinstance(result, CatalogError):
+            if isinstance(result, Exception):
                 answer = self._front.refusal(result, call, None)
             else:
                 answer = Answer(json=result)

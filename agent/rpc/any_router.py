@@ -1,8 +1,8 @@
-"""The router of either kind of agent: a server's answers here, a client agent's asks a server."""
+"""The router of either kind of agent: a server's answers what it may, a client's asks a server."""
 
 from typing import TypeAlias
 
 from agent.rpc.remote_router import RemoteRouter
-from agent.rpc.router import Router
+from agent.rpc.server_router import ServerRouter
 
-AnyRouter: TypeAlias = Router | RemoteRouter
+AnyRouter: TypeAlias = ServerRouter | RemoteRouter

@@ -50,6 +50,11 @@ class CallingEnd(End):
         self._greeted = asyncio.Event()
         self._retired = False
 
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._send(self._hello)
+
     async def greeted(self) -> wire.Hello:
         """Wait for the other end's hello. Raises ConnectionLost."""
         await self._greeted.wait()
@@ -220,6 +225,10 @@ class AnsweringEnd(End):
             last = await self._send_parts(request.id, answer.body)
             answer = wire.Reply(request.id, last)
         self._send(answer)
+
+    @override
+    def _on_hello(self) -> None:
+        self._send(self._hello)
 
     @override
     def _on_ready(self) -> None:

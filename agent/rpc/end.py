@@ -46,7 +46,6 @@ class End(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment] # uvloop's own class
         assert self._transport is not None
         self._transport.set_write_buffer_limits(high=SEND_BUFFER_BYTES)
-        self._send(self._hello)
         if self._handshake_timeout_s > 0:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self._handshake_timeout_s, self.close, "no hello in time")
@@ -149,6 +148,7 @@ class End(asyncio.Protocol):
     def _greet(self, hello: wire.Hello) -> None:
         if self.peer is not None:
             raise wire.BadFrame("a second hello")
+        self._on_hello()
         if hello.version != wire.PROTOCOL_VERSION:
             raise wire.BadFrame(
                 f"protocol version {hello.version}; only {wire.PROTOCOL_VERSION} is spoken here"
@@ -194,6 +194,9 @@ class End(asyncio.Protocol):
 
     def _handle(self, frame: wire.Frame) -> None:
         raise NotImplementedError
+
+    def _on_hello(self) -> None:
+        """The other end has said who it is; it may be of another version."""
 
     def _on_ready(self) -> None:
         raise NotImplementedError

@@ -1,12 +1,14 @@
 """The server port: accepts other agents' connections and answers their requests.
 
 A read that does not wait is answered at once; anything else runs in a task of its own, which is
-cancelled when the caller goes away. Limits: connections of one address, the time for the hello and
+cancelled when the caller goes away. Connections of the log's servers come to the same port; their
+first byte tells them. Limits: connections of one address, the time for the hello and
 the TLS handshake; those of a connection are in ``agent.rpc.connection``.
 """
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import msgspec
@@ -20,6 +22,7 @@ from agent.rpc.meter import Count, uncounted
 from agent.rpc.refusal import INTERNAL_ERROR, to_frame
 from agent.rpc.request import Consistency, ReadRequest, Reply, Request
 from agent.tasks import Tasks
+from raft.wire import PREAMBLE
 
 BACKLOG: Final = 1024  # agents that connect at the same time, after a server was restarted
 
@@ -27,10 +30,13 @@ _log = structlog.get_logger("agent.rpc")
 
 
 class Router(Protocol):
-    """What answers requests: agent.rpc.router.Router."""
+    """What answers requests: agent.rpc.server_router.ServerRouter."""
 
     async def call(self, request: Request) -> Reply:
-        """Answer a request. Raises CatalogError or RpcError."""
+        """Answer a client agent's request. Raises CatalogError, RpcError or RaftError."""
+
+    async def call_for_server(self, request: Request) -> Reply:
+        """Answer a request that another server passes on. Raises as ``call``."""
 
     def read_now(self, request: ReadRequest) -> tuple[Reply, object]:
         """Answer a read from the state of now."""
@@ -55,7 +61,9 @@ class PeerServer:
         count: Count = uncounted,
     ) -> None:
         self.limits = limits or PeerLimits()
-        self._answers = _RouterAnswers(router, count)
+        # Takes over a connection of another server's log, of which these bytes were read.
+        self.accept_raft: Callable[[asyncio.Transport, bytes], None] | None = None
+        self._answers = {role: _RouterAnswers(router, role, count) for role in wire.Role}
         self._count = count
         self._hello = hello
         self._tasks = tasks
@@ -103,7 +111,11 @@ class PeerServer:
         )
 
     def _accept(self) -> "_Accepted":
-        return _Accepted(self, self._hello, self._answers, self._tasks)
+        return _Accepted(self, self._hello, self._answers[wire.Role.CLIENT], self._tasks)
+
+    def answers_for(self, role: wire.Role) -> "_RouterAnswers":
+        """What answers an agent of this role."""
+        return self._answers[role]
 
     def enter(self, connection: "_Accepted", client: str) -> None:
         """Count a connection, or end it when its client has too many."""
@@ -135,6 +147,18 @@ class _Accepted(AnsweringEnd):
         super().__init__(hello, server.limits.handshake_timeout_s, answers, tasks)
         self._server = server
         self._client = ""
+        self._is_new = True
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        is_first, self._is_new = self._is_new, False
+        accept_raft = self._server.accept_raft
+        if not is_first or accept_raft is None or data[:1] != PREAMBLE[:1]:
+            super().data_received(data)
+        elif not self._ended.is_set() and self._transport is not None:
+            self._stop_timer()
+            self._server.leave(self, self._client)
+            accept_raft(self._transport, data)
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -144,6 +168,12 @@ class _Accepted(AnsweringEnd):
         self._server.enter(self, self._client)
 
     @override
+    def _on_ready(self) -> None:
+        super()._on_ready()
+        assert self.peer is not None
+        self._answers = self._server.answers_for(self.peer.role)
+
+    @override
     def _on_end(self) -> None:
         super()._on_end()
         self._server.leave(self, self._client)
@@ -151,10 +181,11 @@ class _Accepted(AnsweringEnd):
 
 
 class _RouterAnswers:
-    """Answers requests through the router."""
+    """Answers the requests of agents of one role through the router."""
 
-    def __init__(self, router: Router, count: Count) -> None:
+    def __init__(self, router: Router, role: wire.Role, count: Count) -> None:
         self._router = router
+        self._role = role
         self._count = count
 
     def answer_now(self, request: wire.Request) -> wire.Reply | wire.Error | None:
@@ -180,7 +211,11 @@ class _RouterAnswers:
         """The answer, or the refusal, to any request of a known endpoint."""
         codec = BY_NAME[request.name]
         try:
-            reply = await self._router.call(decode_request(codec, request.body))
+            asked = decode_request(codec, request.body)
+            if self._role is wire.Role.SERVER:
+                reply = await self._router.call_for_server(asked)
+            else:
+                reply = await self._router.call(asked)
             return wire.Reply(request.id, encode_reply(reply))
         except BadBody as error:
             text = f"{request.name}: the request cannot be read: {error}"

@@ -100,6 +100,7 @@ class RemoteRouter:
     """Routes every request to a server. ``now_s`` is a monotonic clock."""
 
     changes: Final = 0  # nothing is kept here that could change
+    is_newest: Final = False
 
     def __init__(
         self,

@@ -1,4 +1,6 @@
-"""Where a request is answered: here, as long as this server is the cluster's only one.
+"""Answers requests here, from this server's own state and by its own log.
+
+Whether that is the right place is not asked: see ``agent.rpc.server_router``.
 
 ``record`` hears how many seconds each write took, by its endpoint's name.
 
@@ -20,6 +22,7 @@ from catalog.commands import encode
 from catalog.errors import CatalogError
 from catalog.filters import compile_filter
 from catalog.read import Read
+from raft.errors import RaftError
 
 Outcome = Callable[[object], None]
 
@@ -33,9 +36,6 @@ class Log(Protocol):
 
     def submit(self, command: bytes, done: Callable[[int, object], None]) -> None:
         """Propose a command; ``done(index, result)`` is called once it is durable and applied."""
-
-    async def barrier(self) -> int:
-        """Wait until all that was proposed is applied; the index."""
 
 
 class Router:
@@ -87,7 +87,10 @@ class Router:
         return Reply(value=value, index=max(1, read.index)), read
 
     def submit(self, request: Request, done: Outcome) -> None:
-        """Start a write; ``done`` gets its value, or the CatalogError that refused it."""
+        """Start a write; ``done`` gets its value, or the error that refused it.
+
+        That is a CatalogError, or a RaftError once the log has taken the command.
+        """
         self._check_datacenter(request)
         endpoint = BY_REQUEST[type(request)]
         assert isinstance(endpoint, WriteEndpoint)
@@ -139,8 +142,6 @@ class Router:
 
     async def _read(self, endpoint: ReadEndpoint, request: ReadRequest) -> Reply:
         begun_s = monotonic_s()
-        if request.consistency == "consistent":
-            await self.log.barrier()
         query = self._query(endpoint, request)
         store = self.context.store
         if request.min_index <= 0:
@@ -160,6 +161,6 @@ class Router:
 
 
 def _value(result: object) -> object:
-    if isinstance(result, CatalogError):
+    if isinstance(result, CatalogError | RaftError):
         raise result
     return result

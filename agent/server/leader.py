@@ -5,13 +5,12 @@ server has the service ``consul`` too.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
 
 from agent.rpc.endpoints.session import SessionDestroy
-from agent.rpc.request import RpcError
 from agent.rpc.router import Router
 from agent.server.reconcile import consul_service, registration
 from agent.server.sessions import SessionTimers
@@ -31,10 +30,20 @@ _log = structlog.get_logger("agent.server")
 
 
 class Leader:
-    """The duties, begun with ``start`` once this server leads."""
+    """The duties, begun with ``start`` once this server leads.
 
-    def __init__(self, router: Router, store: Store, timers: SessionTimers) -> None:
+    ``propose`` returns a command's result and raises RaftError.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        propose: Callable[[bytes], Awaitable[object]],
+        store: Store,
+        timers: SessionTimers,
+    ) -> None:
         self._router = router
+        self._propose = propose
         self._store = store
         self._timers = timers
 
@@ -49,23 +58,21 @@ class Leader:
         known = self._store.get(NODES, node.node.lower())
         return registration(node, known, consul_service(server_port, version=COMPATIBLE))
 
-    async def _propose(self, command: bytes) -> object:
-        done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-
-        def applied(_index: int, result: object) -> None:
-            if not done.done():  # who waits may have been cancelled
-                done.set_result(result)
-
-        self._router.log.submit(command, applied)
-        return await done
-
     def end_session(self, session_id: str) -> None:
         """Propose the end of a session whose time is up; tried again until it is proposed."""
-        try:
-            self._router.submit(SessionDestroy(id=session_id), lambda _result: None)
-        except (RpcError, RaftError) as error:
+
+        def done(result: object) -> None:
+            if isinstance(result, RaftError):
+                retry(result)
+
+        def retry(error: RaftError) -> None:
             _log.warning("session not ended yet", session=session_id, error=str(error))
             self._timers.retry(session_id, RETRY_S)
+
+        try:
+            self._router.submit(SessionDestroy(id=session_id), done)
+        except RaftError as error:
+            retry(error)
 
     async def reap_tombstones(self, last_index: Callable[[], int]) -> None:
         """Forget deletions once no blocking query can depend on them."""

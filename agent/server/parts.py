@@ -1,47 +1,78 @@
-"""Makes a server out of its parts: the log, the state, its clocks, its authority, its router.
+"""Makes a server out of its parts: the log and its peers, the state, its router, its duties.
 
-    log (driver) ─► state machine ─► router
-         ▲                │
-         └── leader ◄── session timers, authority
+    other servers ◄─► transport ◄─► driver (log) ─► state machine ─► local router ─► server router
+                                      ▲    │                                            │ asks
+                                      │    └─ leadership ─► duties                      ▼
+                        bootstrap, autopilot (members)                          leader (calls)
 
 A client agent has none of these. Nothing here decides anything.
 """
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
+import structlog
 
 from agent.clock import monotonic_s, wall_s
 from agent.config import RuntimeConfig
 from agent.membership.flood import flood
 from agent.membership.membership import Membership
 from agent.rpc import wire
+from agent.rpc.dial import Dialler
 from agent.rpc.peer_server import PeerServer
 from agent.rpc.router import Router
 from agent.rpc.server import Random, ServerContext
+from agent.rpc.server_router import ServerRouter
+from agent.server.autopilot_loop import AutopilotLoop
+from agent.server.bootstrap import Bootstrap, Mode
+from agent.server.departure import Departure
+from agent.server.duties import Duties
 from agent.server.leader import Leader
+from agent.server.leader_calls import LeaderCalls
 from agent.server.reconcile import Reconciler
+from agent.server.server_calls import ServerCalls
+from agent.server.server_members import ServerMember, server_members, split_address
 from agent.server.sessions import SessionTimers
 from agent.settings import autopilot_configuration, peer_limits, raft_settings
 from agent.tasks import Tasks
 from agent.telemetry.calls import CallMetrics
 from agent.telemetry.metrics import Metrics
 from catalog.apply import StateMachine
-from catalog.duration import SECOND
+from catalog.duration import SECOND, format_duration
 from catalog.rows.node import Node
 from catalog.store import Store
+from catalog.tables import AUTOPILOT
+from gossip.core.effects import Change
+from gossip.core.types import Member
+from raft.connection import Connection
+from raft.core.types import Role
 from raft.driver import Driver
 from raft.durable import DurableStorage
-from raft.entries import Server, sole_configuration
+from raft.entries import NON_VOTER, VOTER, Configuration, Server
 from raft.machine import Surroundings
+from raft.peer_link import Surroundings as LinkSurroundings
 from raft.storage import MemoryStorage
+from raft.transport import Identity as TransportIdentity
+from raft.transport import Reports, Transport
 
 if TYPE_CHECKING:
     from agent.connect.authority import Authority
+
+# As Consul names them in its statistics.
+ROLE_NAMES: Final = {
+    Role.LEADER: "Leader",
+    Role.FOLLOWER: "Follower",
+    Role.PRE_CANDIDATE: "Candidate",
+    Role.CANDIDATE: "Candidate",
+}
+
+_log = structlog.get_logger("agent.server")
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,13 +84,14 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerParts:
-    """Every part of a running server, by name."""
+    """Every part of a running server, by name. ``node`` is this node's row of the catalog."""
 
     def __init__(  # noqa: PLR0913 - everything that the edge gives, named
         self,
         config: RuntimeConfig,
         identity: Identity,
         *,
+        node: Callable[[], Node],
         tasks: Tasks,
         rng: Random,
         new_uuid: Callable[[], str],
@@ -68,25 +100,54 @@ class ServerParts:
         membership: Membership,
     ) -> None:
         self._config = config
-        self.address = identity.address
-        self._node_id = identity.node_id
+        self._node = node
+        self._tasks = tasks
+        self._metrics = metrics
+        self._membership = membership
+        suffrage = NON_VOTER if config.read_replica else VOTER
+        self.own = Server(suffrage=suffrage, id=identity.node_id, address=identity.address)
         self.timers = SessionTimers(self._end_session)
         self.machine = StateMachine(self.timers.hear)
-        data_dir = identity.data_dir
+        self._make_log(identity, rng, on_fatal)
+        self.authority = self._make_authority(new_uuid)
+        self._make_router(rng, new_uuid)
+        self._make_leadership()
+
+    def _make_log(
+        self, identity: Identity, rng: Random, on_fatal: Callable[[BaseException], None]
+    ) -> None:
+        data_dir, start_task = identity.data_dir, self._tasks.start
+        settings = raft_settings(self._config)
         self.driver = Driver(
             self.machine,
-            DurableStorage(data_dir / "raft", identity.node_id) if data_dir else MemoryStorage(),
-            Server(suffrage=0, id=identity.node_id, address=identity.address),
-            raft_settings(config),
+            DurableStorage(data_dir / "raft", self.own.id) if data_dir else MemoryStorage(),
+            self.own,
+            settings,
             Surroundings(
                 wall_s=wall_s,
                 monotonic_s=monotonic_s,
                 random=rng.random,
-                start_task=tasks.start,
+                start_task=start_task,
                 on_fatal=on_fatal,
             ),
         )
-        self.authority = self._make_authority(tasks, new_uuid)
+        self.transport = Transport(
+            TransportIdentity(self.own.id),
+            LinkSurroundings(
+                dial=dial_raft, random=rng.random, start_task=start_task, count=self._count_link
+            ),
+            Reports(
+                message=self.driver.receive,
+                unreachable=self.driver.peer_unreachable,
+                cluster_met=self.driver.cluster_met,
+                trouble=_tell_trouble,
+            ),
+            election_timeout_s=settings.election_timeout_s,
+        )
+        self.driver.connect(self.transport)
+
+    def _make_router(self, rng: Random, new_uuid: Callable[[], str]) -> None:
+        config, metrics = self._config, self._metrics
         context = ServerContext(
             store=self.store,
             datacenter=config.datacenter,
@@ -98,28 +159,67 @@ class ServerParts:
             session_ttl_min_ns=config.session_ttl_min or 10 * SECOND,
             authority=self.authority,
         )
-        self.router = Router(context, self.driver, config, CallMetrics(metrics).record)
-        self.leader = Leader(self.router, self.store, self.timers)
+        hello = wire.Hello(
+            node=config.node_name,
+            node_id=self.own.id,
+            datacenter=config.datacenter,
+            role=wire.Role.SERVER,
+        )
+        self.calls = ServerCalls(Dialler(hello, config.limits.rpc_handshake_timeout / SECOND))
+        local = Router(context, self.driver, config, CallMetrics(metrics).record)
+        self.router = ServerRouter(
+            local,
+            self.driver,
+            LeaderCalls(self.driver, self.calls),
+            lambda: self._config.performance.rpc_hold_timeout / SECOND,
+            self._tasks.start,
+        )
+        self.peers = PeerServer(self.router, hello, self._tasks, peer_limits(config), metrics.count)
+        self.peers.accept_raft = self.transport.accept
+
+    def _make_leadership(self) -> None:
+        config, membership = self._config, self._membership
+        self.leader = Leader(self.router.local, self.propose, self.store, self.timers)
         self.reconciler = Reconciler(
             config.node_name,
             members=membership.lan_members,
             store=self.store,
             propose=self.propose,
         )
-        self.peers = PeerServer(
-            self.router,
-            wire.Hello(
-                node=config.node_name,
-                node_id=identity.node_id,
-                datacenter=config.datacenter,
-                role=wire.Role.SERVER,
-            ),
-            tasks,
-            peer_limits(config),
-            metrics.count,
+        self.autopilot = AutopilotLoop(
+            self.own.id,
+            members=self._server_members,
+            consensus=self.driver,
+            ask=self.calls.ask,
+            force_leave=lambda name: membership.force_leave(name, prune=False),
+            settings=lambda: self.store.get(AUTOPILOT, "") or autopilot_configuration(config),
+            now_s=monotonic_s,
         )
-        self._membership = membership
-        self._tasks = tasks
+        loops = {
+            "reconcile": self.reconciler.run,
+            "autopilot": self.autopilot.run,
+            "tombstones": lambda: self.leader.reap_tombstones(lambda: self.driver.applied_index),
+        }
+        if self.authority is not None:
+            loops["root pruning"] = self.authority.prune
+        self.duties = Duties(self._lead, loops, self.timers.stop, self._tasks.start)
+        self.driver.on_leadership(self.duties.leadership_changed)
+        self.bootstrap = Bootstrap(
+            self.own,
+            Mode(expect=config.bootstrap_expect),
+            members=self._server_members,
+            consensus=self.driver,
+            ask=self.calls.ask,
+        )
+        self.departure = Departure(
+            self.own.id, members=self._server_members, consensus=self.driver, now_s=monotonic_s
+        )
+
+    def _server_members(self) -> tuple[ServerMember, ...]:
+        return server_members(self._membership.lan_members(), self._config.datacenter)
+
+    def _count_link(self, name: str) -> None:
+        self._metrics.count("consul.raft.transport", event=name.removeprefix("raft.transport."))
 
     @property
     def store(self) -> Store:
@@ -130,7 +230,7 @@ class ServerParts:
         # The leader's duties need the timers, and these the leader, which is made later.
         self.leader.end_session(session_id)
 
-    def _make_authority(self, tasks: Tasks, new_uuid: Callable[[], str]) -> Authority | None:
+    def _make_authority(self, new_uuid: Callable[[], str]) -> Authority | None:
         if not self._config.connect.enabled:
             return None
         # Cryptography is 8 MiB, which a server without an authority need not have.
@@ -142,7 +242,6 @@ class ServerParts:
             datacenter=self._config.datacenter,
             now_s=wall_s,
             new_uuid=new_uuid,
-            start_task=tasks.start,
         )
 
     def stats(self) -> dict[str, str]:
@@ -152,18 +251,18 @@ class ServerParts:
             "applied_index": str(driver.applied_index),
             "commit_index": str(driver.commit_index),
             "fsm_pending": "0",
-            "last_contact": "0",
+            "last_contact": _contact(driver.last_contact_s),
             "last_log_index": str(driver.last_index),
-            "last_log_term": str(driver.term),
+            "last_log_term": str(driver.last_term),
             "last_snapshot_index": str(driver.last_snapshot_index),
             "last_snapshot_term": str(driver.last_snapshot_term),
-            "num_peers": str(len(driver.configuration.servers) - 1),
+            "num_peers": str(max(len(driver.configuration.voter_ids()) - 1, 0)),
             "protocol_version": "3",
             "protocol_version_max": "3",
             "protocol_version_min": "0",
             "snapshot_version_max": "1",
             "snapshot_version_min": "0",
-            "state": "Leader",
+            "state": ROLE_NAMES[driver.role],
             "term": str(driver.term),
         }
 
@@ -172,27 +271,45 @@ class ServerParts:
         _index, result = await self.driver.propose(command)
         return result
 
-    async def start_log(self) -> None:
-        """Recover the log, or begin one; then lead, as this server is alone."""
-        await self.driver.start(sole_configuration(self._node_id, self.address))
+    async def start(self) -> None:
+        """Recover the log and answer other agents; a server that is alone leads afterwards.
 
-    async def start(self, node: Node) -> None:
-        """Recover the log, lead, and answer other agents. Raises OSError and RaftError."""
+        Raises OSError and RaftError.
+        """
         await self.start_log()
-        await self.lead(node)
-        self._tasks.start("reconcile", self.reconciler.run())
-        self._membership.subscribe(lambda _change, _members: self.reconciler.members_changed())
-        self._tasks.start("flood", flood(self._membership))
-        reaping = self.leader.reap_tombstones(lambda: self.driver.applied_index)
-        self._tasks.start("tombstones", reaping)
         listen = self._config.rpc_addr
         await self.peers.listen(listen.host, listen.port)
+        self._membership.subscribe(self._members_changed)
+        self._tasks.start("bootstrap", self.bootstrap.run())
+        self._tasks.start("flood", flood(self._membership))
+
+    async def start_log(self) -> None:
+        """Recover the log; a server that is alone begins one, and has taken up its duties then."""
+        is_alone = self._config.bootstrap or self._config.dev_mode
+        await self.driver.start(Configuration((self.own,)) if is_alone else None)
+        if self.driver.is_leader:
+            await self.duties.begun()
+
+    async def leave(self) -> None:
+        """Let others lead, before gossip says goodbye."""
+        await self.departure.hand_over()
+
+    async def left(self) -> None:
+        """Wait until the others count on this server no more, after the goodbye."""
+        await self.departure.until_removed()
 
     async def stop(self) -> None:
         """Answer nobody any more, then close the log."""
         await self.peers.close()
-        self.timers.stop()
+        self.duties.stop()
         await self.driver.stop()
+        await self.transport.close()
+        self.calls.close()
+
+    def _members_changed(self, change: Change, members: tuple[Member, ...]) -> None:
+        self.reconciler.members_changed()
+        self.autopilot.members_changed(change, members)
+        self.bootstrap.members_changed()
 
     def apply(self, config: RuntimeConfig) -> None:
         """Use new settings from now on."""
@@ -200,11 +317,30 @@ class ServerParts:
         self.peers.limits = peer_limits(config)
         self.driver.reconfigure(raft_settings(config))
 
-    async def lead(self, node: Node) -> None:
-        """Take up a leader's duties, at the start and after the whole state was replaced."""
+    async def _lead(self) -> None:
+        """What comes first in every leadership. Raises RaftError."""
         config = self._config
-        self.timers.stop()
-        await self.leader.start(node, config.rpc_advertise.port, autopilot_configuration(config))
+        await self.driver.barrier()
+        await self.leader.start(
+            self._node(), config.rpc_advertise.port, autopilot_configuration(config)
+        )
         if self.authority is not None:
             connect = config.connect
             await self.authority.start(connect.ca_provider or "consul", connect.ca_config)
+
+
+async def dial_raft(address: str, protocol: Callable[[], Connection], /) -> None:
+    """Connect a link between two servers of the log. Raises OSError."""
+    host, port = split_address(address)
+    await asyncio.get_running_loop().create_connection(protocol, host, port)
+
+
+def _tell_trouble(peer_id: str, reason: str) -> None:
+    _log.warning("server of the log not connected", server=peer_id, reason=reason)
+
+
+def _contact(seconds: float) -> str:
+    """As Consul shows it: 0 on the leader, ``never``, or a duration."""
+    if not math.isfinite(seconds):
+        return "never"
+    return format_duration(round(seconds * SECOND)) if seconds else "0"

@@ -36,7 +36,7 @@ class ServerCalls:
     async def ask(self, server: ServerAddress, request: Request) -> Any:
         """See Ask."""
         try:
-            connection = await self._connection(server)
+            connection = await self.connection(server)
             return (await ask(connection, *encode_request(request))).value
         except (OSError, ConnectionLost, RpcError, CatalogError, RaftError) as error:
             raise Unanswered(str(error)) from error
@@ -47,7 +47,8 @@ class ServerCalls:
             connection.close("no longer needed")
         self._connections.clear()
 
-    async def _connection(self, server: ServerAddress) -> CallingEnd:
+    async def connection(self, server: ServerAddress) -> CallingEnd:
+        """The connection to a server. Raises OSError or ConnectionLost."""
         key = _key(server)
         async with self._dialling.setdefault(key, asyncio.Lock()):
             known = self._connections.get(key)

@@ -1,7 +1,9 @@
 """The leader's clocks of sessions: when a TTL is over, and how long a lost lock stays closed.
 
-They are no part of the replicated state and start anew with a new leader. A session ends after
-twice its TTL without a renewal, never before its TTL. Source: Consul, sessions; lock-delay.
+They are no part of the replicated state: TTLs run on the leader only and start anew with a new one.
+A lock-delay runs on every replica from the moment that the loss of the lock was applied there, so
+that a new leader keeps it. A session ends after twice its TTL without a renewal, never before its
+TTL. Source: Consul, sessions; lock-delay.
 """
 
 import asyncio
@@ -19,6 +21,7 @@ class SessionTimers:
 
     def __init__(self, end: Callable[[str], None]) -> None:
         self._end = end
+        self._leads = False
         self._expiries: dict[str, asyncio.TimerHandle] = {}
         self._delayed_until_s: dict[str, float] = {}
 
@@ -31,7 +34,8 @@ class SessionTimers:
         """Follow what applied commands set off."""
         match effect:
             case SessionBegan():
-                self.renew(effect.id, effect.ttl)
+                if self._leads:
+                    self.renew(effect.id, effect.ttl)
             case SessionEnded():
                 self._stop(effect.id)
             case LockDelayed():
@@ -39,6 +43,7 @@ class SessionTimers:
 
     def lead(self, sessions: list[Session]) -> None:
         """Start the TTL of every session in full: this server begins to lead."""
+        self._leads = True
         for session in sessions:
             self.renew(session.id, session.ttl)
 
@@ -54,7 +59,9 @@ class SessionTimers:
         )
 
     def retry(self, session_id: str, delay_s: float) -> None:
-        """Ask again for the end of a session, when it could not be proposed."""
+        """Ask again for the end of a session, when it could not be proposed; if this one leads."""
+        if not self._leads:
+            return
         loop = asyncio.get_running_loop()
         self._expiries[session_id] = loop.call_later(delay_s, self._expire, session_id)
 
@@ -84,8 +91,8 @@ class SessionTimers:
         return until_s is not None and until_s > asyncio.get_running_loop().time()
 
     def stop(self) -> None:
-        """Stop all clocks: this server no longer leads."""
+        """Stop the TTLs: this server no longer leads."""
+        self._leads = False
         for timer in self._expiries.values():
             timer.cancel()
         self._expiries.clear()
-        self._delayed_until_s.clear()

@@ -117,6 +117,7 @@ _CALLS: Final = (
     _counter("consul.rpc.rate_limit.exceeded", "calls", "Calls refused by a rate limit.", "op"),
     _sample("consul.rpc.server.call", "ms", "One call that this server ran.", "method"),
     _sample("consul.rpc.consistentRead", "ms", "Making sure of leadership before a read."),
+    _counter("consul.raft.transport", "events", "Connections between servers.", "event"),
     _counter("consul.client.rpc", "calls", "Calls that this agent made to servers."),
     _counter("consul.client.rpc.failed", "calls", "Calls to servers that failed.", "server"),
     _counter("consul.client.rpc.exceeded", "calls", "Calls refused by this agent's rate limit."),

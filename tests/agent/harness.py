@@ -185,7 +185,6 @@ async def open_house(*flags: str) -> AsyncIterator[House]:
     house = House(make_agent(make_config(*flags)))
     await house.agent.membership.start()
     await house.agent.server.start_log()
-    await house.agent.lead()
     await house.agent.http.listen([ANY_PORT])
     try:
         yield house

@@ -34,8 +34,9 @@ class Log:
         self.index += 1
         done(self.index, self.machine.apply(self.index, command))
 
-    async def barrier(self) -> int:
-        return self.index
+    async def propose(self, command: bytes) -> tuple[int, object]:
+        self.index += 1
+        return self.index, self.machine.apply(self.index, command)
 
 
 class Mesh:
@@ -54,7 +55,6 @@ class Mesh:
             datacenter="dc1",
             now_s=lambda: self.now_s,
             new_uuid=self.new_uuid,
-            start_task=self.start_task,
         )
         context = ServerContext(
             store=self.store,

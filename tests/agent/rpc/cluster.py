@@ -11,20 +11,24 @@ import msgspec
 
 from agent.clock import monotonic_s
 from agent.rpc import wire
+from agent.rpc.asking import ask
+from agent.rpc.codec import encode_request
 from agent.rpc.connection import CallingEnd
 from agent.rpc.dial import Dialler
 from agent.rpc.endpoints.kv import KvApply, KvGet
 from agent.rpc.peer_server import PeerLimits, PeerServer
-from agent.rpc.pool import Pool, ServerAddress
+from agent.rpc.pool import NoServers, Pool, ServerAddress
 from agent.rpc.remote_router import CallLimits, RemoteRouter
-from agent.rpc.request import NoLeader, Request
+from agent.rpc.request import NoLeader, Reply, Request
 from agent.rpc.router import Router
 from agent.rpc.server import ServerContext
+from agent.rpc.server_router import ServerRouter
 from agent.tasks import Tasks
 from agent.telemetry.table import METRICS
 from catalog.apply import StateMachine
 from catalog.commands import KvOperation, KvVerb
 from catalog.duration import MILLISECOND, SECOND
+from raft import errors
 
 LOOPBACK: Final = "127.0.0.1"
 CALL_LIMITS: Final = CallLimits(
@@ -43,21 +47,40 @@ def hello(node: str = "node-a", role: wire.Role = wire.Role.CLIENT) -> wire.Hell
 
 
 class Log:
-    """A log of one server, which applies in the next turn of the loop; or nothing, if held."""
+    """A log of one server, which applies in the next turn of the loop; or nothing, if held.
+
+    It is the consensus too: tests say who leads, and whether the state is up to date.
+    """
 
     def __init__(self, machine: StateMachine) -> None:
         self._machine = machine
         self.index = 0
         self.held = False
         self.leads = True
+        self.is_current = True  # a quorum answers, or the leader does
+        self.leader_address = ""
+        self.last_contact_s = 0.0
         self.proposed = 0
         self.refused = 0
-        self.barriers = 0
+        self.rounds = 0
+
+    @property
+    def is_leader(self) -> bool:
+        self.refused += not self.leads
+        return self.leads
+
+    def can_read_now(self) -> bool:
+        return self.leads and self.is_current
+
+    async def read_index(self, *, lease_allowed: bool = True) -> int:
+        if not self.is_current or not (self.leads or self.leader_address):
+            raise errors.NoLeader
+        self.rounds += not (lease_allowed and self.leads)
+        return self.index
 
     def submit(self, command: bytes, done: Callable[[int, object], None]) -> None:
         if not self.leads:
-            self.refused += 1
-            raise NoLeader
+            raise errors.NoLeader
         self.proposed += 1
         if not self.held:
             asyncio.get_running_loop().call_soon(self._apply, command, done)
@@ -66,9 +89,19 @@ class Log:
         self.index += 1
         done(self.index, self._machine.apply(self.index, command))
 
-    async def barrier(self) -> int:
-        self.barriers += 1
-        return self.index
+
+class PoolLeader:
+    """The leader behind a pool that knows it alone."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def ask(self, request: Request) -> Reply:
+        try:
+            connection = await self._pool.connection()
+        except NoServers:
+            raise NoLeader from None
+        return await ask(connection, *encode_request(request))
 
 
 class NoTimers:
@@ -141,8 +174,19 @@ class Cluster:
             session_ttl_min_ns=10 * SECOND,
         )
         self.counted: Counter[str] = Counter()
-        self.router = Router(self.context, self.log, CALL_LIMITS)
         self.servers: list[PeerServer] = []
+        self.hold_s = 0.0  # for which the servers wait for a leader
+        self.leader = KnownServers()  # where the leader is, when it is another server
+        self.leader_pool = Pool(
+            self.leader, Dialler(hello(role=wire.Role.SERVER), 1.0), self.tasks.start, self.rng
+        )
+        self.router = ServerRouter(
+            Router(self.context, self.log, CALL_LIMITS),
+            self.log,
+            PoolLeader(self.leader_pool),
+            lambda: self.hold_s,
+            self.tasks.start,
+        )
         self.known = KnownServers()
         self.pool = Pool(self.known, Dialler(hello(), 1.0), self.tasks.start, self.rng)
         self.remote = RemoteRouter(
@@ -183,6 +227,7 @@ class Cluster:
     async def close(self) -> None:
         """Stop everything."""
         self.pool.close()
+        self.leader_pool.close()
         for server in self.servers:
             await server.close()
         await self.tasks.close()
@@ -197,6 +242,7 @@ async def open_cluster(
     for _ in range(server_count):
         await cluster.add_server()
     cluster.pool.start()
+    cluster.leader_pool.start()
     try:
         yield cluster
     finally:

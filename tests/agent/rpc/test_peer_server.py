@@ -8,6 +8,7 @@ from agent.rpc import wire
 from agent.rpc.codec import BY_NAME, decode_reply, encode_request
 from agent.rpc.endpoints.kv import KvGet
 from agent.rpc.peer_server import PeerLimits
+from raft.wire import PREAMBLE
 from tests.agent.harness import until, within
 from tests.agent.rpc.cluster import LOOPBACK, Cluster, blocking, hello, open_cluster, put
 
@@ -214,3 +215,26 @@ async def test_a_stopping_server_tells_its_peers(connect, cluster: Cluster):
     await within(cluster.servers[0].close())
 
     assert await peer.reason() == "the server is stopping"
+
+
+async def test_a_connection_of_the_log_is_handed_over_untouched(connect, cluster: Cluster):
+    server, taken = cluster.servers[0], asyncio.get_running_loop().create_future()
+    server.accept_raft = lambda transport, received: taken.set_result((transport, received))
+    peer = await connect()
+    await until(lambda: server.connection_count == 1)
+
+    peer.writer.write(PREAMBLE + b"\x00\x00")
+    transport, received = await within(taken)
+
+    assert received == PREAMBLE + b"\x00\x00"
+    assert server.connection_count == 0, "it has limits of its own"
+    transport.close()
+    assert await within(peer.reader.read()) == b"", "nothing was said here"
+
+
+async def test_a_connection_of_the_log_is_refused_where_there_is_none(connect):
+    peer = await connect()
+
+    peer.writer.write(PREAMBLE)
+
+    assert "frame" in await peer.reason()

@@ -154,11 +154,11 @@ async def test_an_answer_larger_than_a_frame_comes_in_parts(cluster: Cluster):
 async def test_consistent_reads_pass_the_barrier_and_stale_ones_do_not(cluster: Cluster):
     await cluster.remote.call(KvGet(key="a", consistency=Consistency.STALE))
     await cluster.remote.call(KvGet(key="a"))
-    assert cluster.log.barriers == 0
+    assert cluster.log.rounds == 0
 
     await cluster.remote.call(KvGet(key="a", consistency=Consistency.CONSISTENT))
 
-    assert cluster.log.barriers == 1
+    assert cluster.log.rounds == 1
 
 
 # Refusals.

@@ -9,7 +9,7 @@ from agent.rpc.endpoints.kv import KvApply, KvGet, KvList
 from agent.rpc.endpoints.query import QueryApply, QueryExecute, QueryOutcome
 from agent.rpc.endpoints.session import SessionRenew
 from agent.rpc.remote_router import NotLocal
-from agent.rpc.request import Consistency, NoPathToDatacenter, Reply
+from agent.rpc.request import NoPathToDatacenter, Reply
 from agent.rpc.router import Router
 from catalog.commands import KvOperation, KvVerb
 from catalog.errors import BadRequest, CatalogError
@@ -119,14 +119,6 @@ async def test_blocked_reads_are_counted_while_they_block(router):
     assert router.blocked_count == 0
 
 
-async def test_a_consistent_read_sees_what_was_submitted_before(router):
-    router.submit(write("k", b"new"), lambda _result: None)
-
-    reply = await router.call(KvGet(key="k", consistency=Consistency.CONSISTENT))
-
-    assert reply.value.value == b"new"
-
-
 async def test_a_watch_is_called_once_at_the_first_change(router):
     reply, read = router.read_now(KvGet(key="k"))
     seen = []
@@ -159,7 +151,7 @@ async def test_a_cancelled_write_is_applied_all_the_same(router):
     await asyncio.sleep(0)
     writing.cancel()
     await asyncio.wait([writing])
-    await router.log.barrier()
+    await router.local.log.barrier()
 
     assert (await router.call(KvGet(key="k"))).value.value == b"v"
 

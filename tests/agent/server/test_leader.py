@@ -13,7 +13,7 @@ from catalog.rows.session import Session
 from catalog.rows.system import AutopilotConfiguration
 from catalog.tables import AUTOPILOT, CHECKS, NODES, SERVICES, SESSIONS, TOMBSTONES
 from raft.errors import Overloaded
-from tests.agent.harness import House, until
+from tests.agent.harness import House, until, within
 
 
 async def test_the_server_registers_itself_alive(house: House):
@@ -33,7 +33,7 @@ async def test_leading_again_changes_nothing(house: House):
     store = house.agent.server.store
     before = store.freeze()
 
-    await house.agent.lead()
+    await within(house.agent.server.duties.again())
 
     assert store.freeze() == before
 
@@ -57,7 +57,7 @@ async def test_what_the_agent_says_of_its_node_is_kept(house: House):
     store.put(NODES, node)
     store.commit()
 
-    await house.agent.lead()
+    await within(house.agent.server.duties.again())
 
     assert store.get(NODES, "node-a").meta == {"a": "b"}
 
@@ -82,11 +82,11 @@ async def test_an_end_that_the_log_refuses_is_tried_again(house: House, monkeypa
     monkeypatch.setattr(duties, "RETRY_S", 0.001)
     real, refusals = house.agent.server.driver.submit, []
 
-    def submit(command, done) -> None:
+    def submit(command, done, term=0) -> None:
         if not refusals:
             refusals.append(1)
             raise Overloaded("full")
-        real(command, done)
+        real(command, done, term)
 
     monkeypatch.setattr(house.agent.server.driver, "submit", submit)
     house.agent.server.timers._expire(session_id)
@@ -98,7 +98,7 @@ async def test_an_end_that_the_log_refuses_is_tried_again(house: House, monkeypa
 async def test_a_restarted_leader_starts_the_clocks_of_all_sessions(house: House):
     await create(house, "10s")
     house.agent.server.timers.stop()
-    await house.agent.lead()
+    await within(house.agent.server.duties.again())
 
     assert house.agent.server.timers.active == 1
 
@@ -116,11 +116,11 @@ async def test_tombstones_are_reaped_even_after_a_refusal(house: House, leader, 
     monkeypatch.setattr(duties, "TOMBSTONE_GRANULARITY_S", 0.001)
     real, refusals = house.agent.server.driver.submit, []
 
-    def submit(command, done) -> None:
+    def submit(command, done, term=0) -> None:
         if not refusals:
             refusals.append(1)
             raise Overloaded("full")
-        real(command, done)
+        real(command, done, term)
 
     monkeypatch.setattr(house.agent.server.driver, "submit", submit)
     reaping = asyncio.create_task(

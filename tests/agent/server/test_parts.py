@@ -1,13 +1,14 @@
 """Claims about the parts of a server."""
 
 from catalog.tables import NODES
+from tests.agent.harness import within
 
 
 async def test_leading_again_registers_the_server_it_runs_on(house):
     store = house.agent.server.store
     index = store.last_index("nodes")
 
-    await house.agent.server.lead(house.agent.node())
+    await within(house.agent.server.duties.again())
 
     assert index == store.last_index("nodes")
     assert store.get(NODES, house.agent.config.node_name) is not None

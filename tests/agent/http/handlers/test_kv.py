@@ -137,5 +137,5 @@ async def test_a_lock_lost_with_its_session_stays_closed_for_the_delay(house: Ho
 
     assert (await house.ask("PUT", f"/v1/kv/k?acquire={second}", b"2")).json is False
     assert house.agent.server.timers.lock_delayed("k")
-    house.agent.server.timers.stop()
+    house.agent.server.timers._delayed_until_s.clear()
     assert (await house.ask("PUT", f"/v1/kv/k?acquire={second}", b"2")).json is True
