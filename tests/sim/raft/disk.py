@@ -7,7 +7,7 @@ Snapshots appear whole or not at all, and on their own: a crash may come between
 mark in the log.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Final, TypeAlias
 
@@ -140,6 +140,9 @@ class Disk:
         if not self._round:
             self._begin()
 
+    def close(self) -> None:
+        """The world ends."""
+
     def slow_down(self, sync_s_mean: float) -> None:
         """Every sync takes this long on average."""
         self.speed = Speed(sync_s_mean=sync_s_mean)
@@ -182,11 +185,7 @@ class Disk:
             self.fails_next = False
             self.failed()
             return
-        for write in self._round:
-            for record in records_of(write):
-                self.image.note(record)
-        if release_before := max(write.release_before for write in self._round):
-            self.image.release(release_before)
+        self._sync(self._round)
         sequence = self._round[-1].sequence
         self._round = []
         self._begin()
@@ -196,10 +195,26 @@ class Disk:
         """The process is gone; a prefix of what was not synced may have come through."""
         self._life += 1
         self._tries += 1
-        records = [r for write in [*self._round, *self._queue] for r in records_of(write)]
+        self._tear(self._round, self._queue)
+        self._round, self._queue, self._staged = [], [], None
+
+    def _sync(self, writes: Sequence[Write]) -> None:
+        """A round is durable."""
+        for write in writes:
+            for record in records_of(write):
+                self.image.note(record)
+        if release_before := max(write.release_before for write in writes):
+            self.image.release(release_before)
+
+    def _tear(self, writes: Sequence[Write], queued: Sequence[Write]) -> None:
+        """A crash came into a round; the next one, of what was queued, may have begun."""
+        records = [record for write in (*writes, *queued) for record in records_of(write)]
         for record in records[: self._rng.randint(0, len(records))]:
             self.image.note(record)
-        self._round, self._queue, self._staged = [], [], None
+
+    def _restart_log(self, mark: Mark) -> None:
+        """The log ends before the snapshot: it goes on behind it."""
+        self.image.note(mark)
 
     def recover(self) -> Restart:
         """What the next process finds. An assertion fails where the real log refuses to start."""
@@ -211,7 +226,7 @@ class Disk:
         else:
             assert image.first_index <= snapshot.index + 1, "a hole between snapshot and log"
             if image.last_index < snapshot.index:
-                image.note(Mark(snapshot.index, snapshot.term))
+                self._restart_log(Mark(snapshot.index, snapshot.term))
         return Restart(hard_state=image.hard_state, snapshot=snapshot, entries=tuple(image.entries))
 
     # --- snapshots ---

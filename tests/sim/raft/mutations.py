@@ -314,7 +314,11 @@ MUTATIONS: Final = (
         (Heartbeats, "hand_over", lambda _self: None),
         {"voter_count": 5, "faults": ("transfer", "slow_link")},
     ),
-    Mutation("read index before an entry of the own term", without_own_term(Reads, "_await_round")),
+    Mutation(
+        "read index before an entry of the own term",
+        without_own_term(Reads, "_await_round"),
+        {"lease_share": 0.0, "faults": ("isolate_leader", "crash"), **CUTS},
+    ),
     Mutation(
         "read confirmed by a past round",
         confirm_by_past_round(),
@@ -323,7 +327,7 @@ MUTATIONS: Final = (
     Mutation(
         "membership changed before an entry of the own term",
         without_own_term(Changes, "propose"),
-        CHANGES,
+        {"faults": ("isolate_leader", "crash"), "fault_every_s": 0.3, **CHANGES},
     ),
     Mutation("two changes of the membership at once", (Changes, "propose", second_change), CHANGES),
     Mutation(

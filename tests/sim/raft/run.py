@@ -4,6 +4,7 @@ Everything is drawn from the seed. ``run`` returns what went wrong, with the sto
 """
 
 import traceback
+from pathlib import Path
 from random import Random
 from typing import Final
 
@@ -40,9 +41,15 @@ class Report(msgspec.Struct):
     trace: list[str] = []
 
 
-def run(seed: int, *, is_traced: bool = False, profile: Profile | None = None) -> Report:
-    """Play the run of ``seed``."""
-    play = _Run(profile or draw(seed), is_traced=is_traced)
+def run(
+    seed: int,
+    *,
+    is_traced: bool = False,
+    profile: Profile | None = None,
+    directory: Path | None = None,
+) -> Report:
+    """Play the run of ``seed``; ``directory``: with the real log, kept there."""
+    play = _Run(World(profile or draw(seed), is_traced=is_traced, directory=directory))
     report = Report(seed)
     try:
         report.undecided = play.play()
@@ -52,6 +59,8 @@ def run(seed: int, *, is_traced: bool = False, profile: Profile | None = None) -
         where = traceback.extract_tb(error.__traceback__)[-1]
         report.wrong = f"{type(error).__name__}: {error} ({where.filename}:{where.lineno})"
     world = play.world
+    for server in world.servers.values():
+        server.disk.close()
     report.event_count = world.event_count
     report.operation_count = len(play.clients.history)
     report.final_index = world.checkers.truth.commit_index
@@ -61,10 +70,10 @@ def run(seed: int, *, is_traced: bool = False, profile: Profile | None = None) -
 
 
 class _Run:
-    def __init__(self, profile: Profile, *, is_traced: bool) -> None:
-        rng = Random(profile.seed)
-        self.profile = profile
-        self.world = World(profile, is_traced=is_traced)
+    def __init__(self, world: World) -> None:
+        rng = Random(world.profile.seed)
+        self.profile = world.profile
+        self.world = world
         self.clients = Clients(self.world, Random(rng.getrandbits(64)))
         self.faults = Faults(self.world, Random(rng.getrandbits(64)))
         self.is_marked = False

@@ -26,6 +26,7 @@ from raft.entries import Configuration, Entry, SnapshotMeta
 from tests.sim.raft.disk import Disk
 from tests.sim.raft.machine import Machine, Result
 from tests.sim.raft.snapshots import ServerSnapshots
+from tests.sim.raft.wal_disk import WalDisk
 
 if TYPE_CHECKING:
     from tests.sim.raft.world import World
@@ -59,7 +60,12 @@ class SimServer:
         profile = world.profile
         self.rate = rng.uniform(1 - profile.clock_spread, 1 + profile.clock_spread)
         self.offset_s = rng.uniform(0, 1e5)
-        self.disk = Disk(Random(rng.random()), world.after)
+        disk_rng = Random(rng.random())
+        self.disk = (
+            Disk(disk_rng, world.after)
+            if world.directory is None
+            else WalDisk(disk_rng, world.after, world.directory / name)
+        )
         self.disk.speed = profile.disk_speed
         self.core: Raft | None = None
         self.life = 0

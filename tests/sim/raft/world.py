@@ -7,6 +7,7 @@ one ends the run as a ``Violation`` that names the rule.
 
 import heapq
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 from raft.core.types import Message
@@ -19,7 +20,11 @@ from tests.sim.raft.server import SimServer
 class World:
     """The servers, the network between them, and what was promised. ``run_until`` passes time."""
 
-    def __init__(self, profile: Profile, *, is_traced: bool = False) -> None:
+    def __init__(
+        self, profile: Profile, *, is_traced: bool = False, directory: Path | None = None
+    ) -> None:
+        """``directory``: keep the logs there, by the real code; None: as a model in memory."""
+        self.directory = directory
         self.profile = profile
         self.rng = Random(profile.seed)
         self.now_s = 0.0
