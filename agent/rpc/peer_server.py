@@ -33,10 +33,13 @@ class Router(Protocol):
     """What answers requests: agent.rpc.server_router.ServerRouter."""
 
     async def call(self, request: Request) -> Reply:
-        """Answer a client agent's request. Raises CatalogError, RpcError or RaftError."""
+        """Answer a client agent's request, or another datacenter's.
+
+        Raises CatalogError, RpcError or RaftError.
+        """
 
     async def call_for_server(self, request: Request) -> Reply:
-        """Answer a request that another server passes on. Raises as ``call``."""
+        """Answer a request that a server of this datacenter passes on. Raises as ``call``."""
 
     def read_now(self, request: ReadRequest) -> tuple[Reply, object]:
         """Answer a read from the state of now."""
@@ -63,7 +66,8 @@ class PeerServer:
         self.limits = limits or PeerLimits()
         # Takes over a connection of another server's log, of which these bytes were read.
         self.accept_raft: Callable[[asyncio.Transport, bytes], None] | None = None
-        self._answers = {role: _RouterAnswers(router, role, count) for role in wire.Role}
+        self._for_fellows = _RouterAnswers(router, count, for_fellows=True)
+        self._for_others = _RouterAnswers(router, count, for_fellows=False)
         self._count = count
         self._hello = hello
         self._tasks = tasks
@@ -111,11 +115,16 @@ class PeerServer:
         )
 
     def _accept(self) -> "_Accepted":
-        return _Accepted(self, self._hello, self._answers[wire.Role.CLIENT], self._tasks)
+        return _Accepted(self, self._hello, self._for_others, self._tasks)
 
-    def answers_for(self, role: wire.Role) -> "_RouterAnswers":
-        """What answers an agent of this role."""
-        return self._answers[role]
+    def answers_for(self, peer: wire.Hello) -> "_RouterAnswers":
+        """What answers an agent.
+
+        A server of this datacenter takes this one for the leader. One of another datacenter asks as
+        a client agent does: it does not know who leads here.
+        """
+        is_fellow = peer.role is wire.Role.SERVER and peer.datacenter == self._hello.datacenter
+        return self._for_fellows if is_fellow else self._for_others
 
     def enter(self, connection: "_Accepted", client: str) -> None:
         """Count a connection, or end it when its client has too many."""
@@ -171,7 +180,7 @@ class _Accepted(AnsweringEnd):
     def _on_ready(self) -> None:
         super()._on_ready()
         assert self.peer is not None
-        self._answers = self._server.answers_for(self.peer.role)
+        self._answers = self._server.answers_for(self.peer)
 
     @override
     def _on_end(self) -> None:
@@ -181,12 +190,12 @@ class _Accepted(AnsweringEnd):
 
 
 class _RouterAnswers:
-    """Answers the requests of agents of one role through the router."""
+    """Answers requests through the router; those of fellow servers, or those of all others."""
 
-    def __init__(self, router: Router, role: wire.Role, count: Count) -> None:
+    def __init__(self, router: Router, count: Count, *, for_fellows: bool) -> None:
         self._router = router
-        self._role = role
         self._count = count
+        self._for_fellows = for_fellows
 
     def answer_now(self, request: wire.Request) -> wire.Reply | wire.Error | None:
         """The answer to a read of now; None for what has to wait or goes wrong."""
@@ -212,7 +221,7 @@ class _RouterAnswers:
         codec = BY_NAME[request.name]
         try:
             asked = decode_request(codec, request.body)
-            if self._role is wire.Role.SERVER:
+            if self._for_fellows:
                 reply = await self._router.call_for_server(asked)
             else:
                 reply = await self._router.call(asked)

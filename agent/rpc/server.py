@@ -41,6 +41,9 @@ class Abroad(Protocol):
     def datacenters(self) -> tuple[str, ...]:
         """Those known, near ones first."""
 
+    def is_for(self, request: Request) -> bool:
+        """Whether a request is for another datacenter than this server's."""
+
     async def call(self, request: Request) -> Reply:
         """The answer of the request's datacenter. Raises what it raised, or RpcError."""
 

@@ -1,5 +1,7 @@
 """A server's router: answers here what this server may answer, and asks the leader for the rest.
 
+What is for another datacenter goes there as it came (``agent.rpc.abroad``).
+
 Who may answer is read from the endpoint table. What every replica knows is read here, on leader
 and follower alike, once consensus says that the own state is new enough; so reads cost the leader
 no more than their share of one short message. Writes go to the leader, which does not pass them on:
@@ -22,7 +24,7 @@ from agent.rpc.pool import StartTask
 from agent.rpc.remote_router import NotLocal
 from agent.rpc.request import Consistency, NoLeader, ReadRequest, Reply, Request, RpcError
 from agent.rpc.router import Outcome, Router
-from agent.rpc.server import ServerContext
+from agent.rpc.server import Abroad, ServerContext
 from agent.rpc.table import BY_REQUEST, Knows, knows
 from catalog.duration import SECOND
 from catalog.errors import CatalogError
@@ -88,17 +90,21 @@ class ServerRouter:
         local: Router,
         consensus: Consensus,
         leader: Leader,
+        abroad: Abroad,
         hold_s: Callable[[], float],
         start_task: StartTask,
     ) -> None:
         self.local = local
         self._consensus = consensus
         self._leader = leader
+        self._abroad = abroad
         self._hold_s = hold_s
         self._start_task = start_task
 
     async def call(self, request: Request) -> Reply:
         """Answer any request. Raises CatalogError, RpcError or RaftError."""
+        if self._abroad.is_for(request):
+            return await self._abroad.call(request)
         return await self._until_answered(request, lambda: self._attempt(request))
 
     async def call_for_server(self, request: Request) -> Reply:
@@ -110,6 +116,8 @@ class ServerRouter:
 
     def read_now(self, request: ReadRequest) -> tuple[Reply, Read]:
         """Answer a read from the state of now; also what the answer depends on."""
+        if self._abroad.is_for(request):
+            raise NotLocal
         if request.consistency is Consistency.STALE and self._may_be_stale(request):
             reply, read = self.local.read_now(request)
             return self._dated(reply), read
@@ -119,7 +127,7 @@ class ServerRouter:
 
     def submit(self, request: Request, done: Outcome) -> None:
         """Start a write; ``done`` gets its value, or the error that refused it."""
-        if not self._consensus.is_leader:
+        if not self._consensus.is_leader or self._abroad.is_for(request):
             raise NotLocal
 
         def settled(result: object) -> None:

@@ -3,7 +3,7 @@
     other servers ◄─► transport ◄─► driver (log) ─► state machine ─► local router ─► server router
                                       ▲    │                                            │ asks
                                       │    └─ leadership ─► duties                      ▼
-                        bootstrap, autopilot (members)                          leader (calls)
+                        bootstrap, autopilot (members)                 leader (calls), abroad
 
 A client agent has none of these. Nothing here decides anything.
 """
@@ -24,8 +24,10 @@ from agent.config import RuntimeConfig
 from agent.membership.flood import flood
 from agent.membership.membership import Membership
 from agent.rpc import wire
+from agent.rpc.abroad import Abroad
 from agent.rpc.dial import Dialler
 from agent.rpc.peer_server import PeerServer
+from agent.rpc.remote_router import CallLimits
 from agent.rpc.router import Router
 from agent.rpc.server import Random, ServerContext
 from agent.rpc.server_router import ServerRouter
@@ -148,6 +150,24 @@ class ServerParts:
 
     def _make_router(self, rng: Random, new_uuid: Callable[[], str]) -> None:
         config, metrics = self._config, self._metrics
+        hello = wire.Hello(
+            node=config.node_name,
+            node_id=self.own.id,
+            datacenter=config.datacenter,
+            role=wire.Role.SERVER,
+        )
+        dialler = Dialler(hello, config.limits.rpc_handshake_timeout / SECOND)
+        self.calls = ServerCalls(dialler)
+        self.abroad = Abroad(
+            config.datacenter,
+            self._membership.servers_abroad,
+            dialler,
+            self._tasks.start,
+            CallLimits.of(config),
+            rng=rng,
+            now_s=monotonic_s,
+            count=metrics.count,
+        )
         context = ServerContext(
             store=self.store,
             datacenter=config.datacenter,
@@ -158,19 +178,14 @@ class ServerParts:
             now_s=wall_s,
             session_ttl_min_ns=config.session_ttl_min or 10 * SECOND,
             authority=self.authority,
+            abroad=self.abroad,
         )
-        hello = wire.Hello(
-            node=config.node_name,
-            node_id=self.own.id,
-            datacenter=config.datacenter,
-            role=wire.Role.SERVER,
-        )
-        self.calls = ServerCalls(Dialler(hello, config.limits.rpc_handshake_timeout / SECOND))
         local = Router(context, self.driver, config, CallMetrics(metrics).record)
         self.router = ServerRouter(
             local,
             self.driver,
             LeaderCalls(self.driver, self.calls),
+            self.abroad,
             lambda: self._config.performance.rpc_hold_timeout / SECOND,
             self._tasks.start,
         )
@@ -279,6 +294,7 @@ class ServerParts:
         await self.start_log()
         listen = self._config.rpc_addr
         await self.peers.listen(listen.host, listen.port)
+        self.abroad.start()
         self._membership.subscribe(self._members_changed)
         self._tasks.start("bootstrap", self.bootstrap.run())
         self._tasks.start("flood", flood(self._membership))
@@ -305,6 +321,7 @@ class ServerParts:
         await self.driver.stop()
         await self.transport.close()
         self.calls.close()
+        self.abroad.close()
 
     def _members_changed(self, change: Change, members: tuple[Member, ...]) -> None:
         self.reconciler.members_changed()
@@ -314,6 +331,7 @@ class ServerParts:
     def apply(self, config: RuntimeConfig) -> None:
         """Use new settings from now on."""
         self.router.limits = config
+        self.abroad.limits = CallLimits.of(config)
         self.peers.limits = peer_limits(config)
         self.driver.reconfigure(raft_settings(config))
 

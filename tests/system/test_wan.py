@@ -26,54 +26,23 @@ from tests.system.cluster import (
     spawn,
     wait_logged,
 )
+from tests.system.wan import (
+    BOTH_ALIVE,
+    QUICK_WAN,
+    datacenter,
+    joined,
+    wait_wan,
+    wan_address,
+    wan_members,
+    wan_status,
+)
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
 
-# A -dev server has these from the start; one that keeps its data is told.
-QUICK_WAN = (
-    '-hcl=gossip_wan { gossip_interval = "100ms" probe_interval = "100ms" '
-    'probe_timeout = "100ms" suspicion_mult = 3 }'
-)
 KEY = base64.b64encode(b"w" * 16).decode()
 OTHER_KEY = base64.b64encode(b"o" * 32).decode()
-STATUS_WORDS = ("none", "alive", "leaving", "left", "failed")
-BOTH_ALIVE = {"s1.dc1": "alive", "s2.dc2": "alive"}
 # Some probes of 100 ms measure a coordinate.
 LISTED_WAIT_S = 5.0
-
-
-def datacenter(start_agent: AgentStarter, number: int, *options: str) -> AgentProcess:
-    """The server sN of a datacenter dcN."""
-    return start_agent(f"-node=s{number}", f"-datacenter=dc{number}", *options)
-
-
-def wan_address(server: AgentProcess) -> str:
-    return f"{LOOPBACK}:{server.ports['serf-wan']}"
-
-
-def wan_members(agent: AgentProcess) -> list[dict[str, Any]]:
-    members: list[dict[str, Any]] = agent.get("/v1/agent/members?wan=1").json or []
-    return members
-
-
-def wan_status(agent: AgentProcess) -> dict[str, str]:
-    """The WAN's members by name, as an agent sees them."""
-    return {member["Name"]: STATUS_WORDS[member["Status"]] for member in wan_members(agent)}
-
-
-def wait_wan(agent: AgentProcess, expected: dict[str, str]) -> None:
-    wait_until(
-        lambda: wan_status(agent) == expected, timeout_s=CHANGE_WAIT_S, what=f"wan: {expected}"
-    )
-
-
-def joined(start_agent: AgentStarter, *options: str) -> tuple[AgentProcess, AgentProcess]:
-    """Two servers that know each other; the second one joined the first."""
-    near, far = (datacenter(start_agent, number, *options) for number in (1, 2))
-    far.put_ok(f"/v1/agent/join/{wan_address(near)}?wan=1")
-    for server in (near, far):
-        wait_wan(server, BOTH_ALIVE)
-    return near, far
 
 
 def table(agent: AgentProcess, *words: str) -> list[list[str]]:

@@ -19,7 +19,7 @@ from agent.rpc.endpoints.kv import KvApply, KvGet
 from agent.rpc.peer_server import PeerLimits, PeerServer
 from agent.rpc.pool import NoServers, Pool, ServerAddress
 from agent.rpc.remote_router import CallLimits, RemoteRouter
-from agent.rpc.request import NoLeader, Reply, Request
+from agent.rpc.request import NoLeader, NoPathToDatacenter, Reply, Request
 from agent.rpc.router import Router
 from agent.rpc.server import ServerContext
 from agent.rpc.server_router import ServerRouter
@@ -148,6 +148,26 @@ class KnownServers:
         )
 
 
+class OtherDatacenters:
+    """Datacenters by name, with what each answers. Implements agent.rpc.server.Abroad."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Reply] = {}
+        self.asked: list[Request] = []
+
+    def datacenters(self) -> tuple[str, ...]:
+        return tuple(self.answers)
+
+    def is_for(self, request: Request) -> bool:
+        return request.datacenter.lower() not in {"", "dc1"}
+
+    async def call(self, request: Request) -> Reply:
+        self.asked.append(request)
+        if request.datacenter not in self.answers:
+            raise NoPathToDatacenter
+        return self.answers[request.datacenter]
+
+
 class Context(ServerContext):
     """A server's context; tests that need a state of the server give it one."""
 
@@ -163,6 +183,7 @@ class Cluster:
         self.machine = StateMachine(lambda _effect: None)
         self.log = Log(self.machine)
         self.limits = limits
+        self.abroad = OtherDatacenters()
         self.context = Context(
             store=self.machine.store,
             datacenter="dc1",
@@ -172,6 +193,7 @@ class Cluster:
             new_uuid=lambda: "11111111-2222-3333-4444-555555555555",
             now_s=lambda: 0.0,
             session_ttl_min_ns=10 * SECOND,
+            abroad=self.abroad,
         )
         self.counted: Counter[str] = Counter()
         self.servers: list[PeerServer] = []
@@ -184,6 +206,7 @@ class Cluster:
             Router(self.context, self.log, CALL_LIMITS),
             self.log,
             PoolLeader(self.leader_pool),
+            self.abroad,
             lambda: self.hold_s,
             self.tasks.start,
         )

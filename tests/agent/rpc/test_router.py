@@ -66,7 +66,7 @@ async def test_another_datacenter_is_not_known(router):
         with pytest.raises(NoPathToDatacenter, match="No path to datacenter"):
             await router.call(request)
     with pytest.raises(NoPathToDatacenter):
-        router.read_now(KvGet(key="k", datacenter="dc2"))
+        router.local.read_now(KvGet(key="k", datacenter="dc2"))
 
 
 async def register(router: Router, node: str, *services: str) -> None:

@@ -4,14 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
+import msgspec
 import pytest
 
 from agent.rpc import wire
+from agent.rpc.codec import encode_request
 from agent.rpc.dial import Dialler
 from agent.rpc.endpoints.kv import KvApply, KvGet
 from agent.rpc.endpoints.server_state import StatusLeader
 from agent.rpc.remote_router import NotLocal
-from agent.rpc.request import Consistency, NoLeader, Reply, Request
+from agent.rpc.request import Consistency, NoLeader, NoPathToDatacenter, Reply, Request
 from catalog.commands import KvOperation, KvVerb, encode
 from catalog.duration import SECOND
 from catalog.errors import CatalogError
@@ -277,3 +279,44 @@ async def test_a_server_that_asks_another_is_known_as_one(servers: Servers):
     connection.close("done")
 
     assert connection.peer == hello("server-1", wire.Role.SERVER)
+
+
+# Other datacenters.
+
+
+FAR = KvGet(key="a", datacenter="dc2")
+
+
+async def test_a_request_for_another_datacenter_goes_there_as_it_came(servers: Servers):
+    servers.follower.abroad.answers["dc2"] = Reply(value="far")
+
+    assert (await servers.ask(FAR)).value == "far"
+    assert [FAR] == servers.follower.abroad.asked
+    with pytest.raises(NoPathToDatacenter):
+        await servers.ask(KvGet(key="a", datacenter="dc3"))
+    assert (await servers.ask(KvGet(key="a", datacenter="DC1"))).value is None
+
+
+async def test_nothing_of_another_datacenter_is_answered_at_once(servers: Servers):
+    router = servers.leader.router
+    stale = KvGet(key="a", datacenter="dc2", consistency=Consistency.STALE)
+
+    for request in (FAR, stale):
+        with pytest.raises(NotLocal):
+            router.read_now(request)
+    with pytest.raises(NotLocal):
+        router.submit(msgspec.structs.replace(put("a"), datacenter="dc2"), print)
+
+
+async def test_a_server_of_another_datacenter_is_answered_like_a_client(servers: Servers):
+    """It does not know who leads here, as a server of this datacenter does."""
+    follower = servers.follower.known.known[0]
+    name, body = encode_request(put("a"))
+    fellow = hello("s9", wire.Role.SERVER)
+    foreign = msgspec.structs.replace(fellow, datacenter="dc2")
+
+    for greeting, expected in ((foreign, wire.Reply), (fellow, wire.Error)):
+        connection = await Dialler(greeting, 1.0)(follower)
+        assert isinstance(await within(connection.call(name, body)), expected)
+        connection.close("done")
+    assert (servers.leader.log.proposed, servers.follower.log.proposed) == (1, 0)
