@@ -5,7 +5,15 @@ import pytest
 from tests.bench.load import LoadError
 from tests.bench.measure import Result
 from tests.bench.raft import parse
-from tests.bench.raft_load import Load, milliseconds, percentile, put_body, read_h2load, read_wrk
+from tests.bench.raft_load import (
+    Load,
+    milliseconds,
+    percentile,
+    put_body,
+    read_h2load,
+    read_wrk,
+    with_unasked,
+)
 from tests.bench.raft_measure import FULL, Seen, compared
 
 WRK = """Running 5s test @ http://127.0.0.1:1234
@@ -47,12 +55,18 @@ def test_times_of_wrk_have_units(text: str, expected: float):
 
 
 def test_h2load_is_read_from_its_log():
-    assert Load(rate=1.5, p50_ms=4.0, p99_ms=9.0) == read_h2load(H2LOAD, LOG, seconds=2)
+    load = read_h2load(H2LOAD, LOG, connections=64, seconds=2)
+
+    assert Load(rate=1.5, p50_ms=4.0, p99_ms=9.0) == load
 
 
 def test_h2load_with_failed_requests_is_an_error():
     with pytest.raises(LoadError):
-        read_h2load(H2LOAD.replace("0 failed", "1 failed"), LOG, seconds=2)
+        read_h2load(H2LOAD.replace("0 failed", "1 failed"), LOG, connections=64, seconds=2)
+
+
+def test_a_stall_counts_for_the_requests_that_were_not_asked():
+    assert [1.0, 9.0, 7.0, 5.0, 3.0] == with_unasked([1.0, 9.0], interval_ms=2.0)
 
 
 def test_put_of_etcd_is_a_grpc_message():
