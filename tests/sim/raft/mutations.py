@@ -220,6 +220,10 @@ def confirm_by_past_round() -> Patch:
     return Reads, "_await_round", await_round
 
 
+def read_what_is_here(self: Reads, token: Any, *, lease_allowed: bool) -> None:
+    self._await_applied(token, self._state.commit_index)
+
+
 def lease_without_end(self: Heartbeats) -> bool:
     return self._state.has_committed_in_term and not self._is_handing_over
 
@@ -319,6 +323,7 @@ MUTATIONS: Final = (
         without_own_term(Reads, "_await_round"),
         {"lease_share": 0.0, "faults": ("isolate_leader", "crash"), **CUTS},
     ),
+    Mutation("read without asking the leader", (Reads, "read", read_what_is_here)),
     Mutation(
         "read confirmed by a past round",
         confirm_by_past_round(),

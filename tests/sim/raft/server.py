@@ -272,6 +272,7 @@ class SimServer:
         if effects.restore is not None:
             self._restore(effects.restore)
         self._to_apply.extend(effects.committed)
+        checkers.on_load(self, self._to_apply, len(self._reads))
         self._apply(core)
         for ready in effects.reads_ready:
             self._reads.pop(ready.token)(ready, self.machine)
