@@ -96,6 +96,25 @@ class Pipe(asyncio.Transport):
     abort = close
 
 
+class Gone(Pipe):
+    """A socket that uvloop closed because its dial was given up as it connected."""
+
+    @override
+    def write(self, data: Any) -> None:
+        raise RuntimeError("the handler is closed")
+
+    @override
+    def close(self) -> None:
+        """Not said to anybody."""
+
+    abort = close
+
+
+def connect_too_late(connection: Connection) -> None:
+    connection.connection_made(Gone(connection))
+    raise TimeoutError
+
+
 def refuse(connection: Connection) -> None:
     raise ConnectionRefusedError(111, "nobody is there")
 
@@ -140,6 +159,15 @@ async def test_a_dial_that_never_ends_is_given_up():
     await until(lambda: len(owner.dials) >= 2)
 
     assert "no connection in 0.005 s" == owner.ends[0]
+    await owner.stop()
+
+
+async def test_a_dial_given_up_as_it_connected_does_not_end_the_link():
+    owner = Alone(connect_too_late, msgspec.structs.replace(TIMES, hello_s=0.005))
+
+    await until(lambda: len(owner.dials) >= 3)
+
+    assert "no connection in 5 s" == owner.ends[0]
     await owner.stop()
 
 
