@@ -97,11 +97,14 @@ class Pipe(asyncio.Transport):
 
 
 class Gone(Pipe):
-    """A socket that uvloop closed because its dial was given up as it connected."""
+    """A socket that uvloop closes without a word: its dial is given up as it connects."""
+
+    is_closed = False
 
     @override
     def write(self, data: Any) -> None:
-        raise RuntimeError("the handler is closed")
+        if self.is_closed:
+            raise RuntimeError("the handler is closed")
 
     @override
     def close(self) -> None:
@@ -111,7 +114,9 @@ class Gone(Pipe):
 
 
 def connect_too_late(connection: Connection) -> None:
-    connection.connection_made(Gone(connection))
+    transport = Gone(connection)
+    connection.connection_made(transport)
+    transport.is_closed = True
     raise TimeoutError
 
 
