@@ -87,6 +87,18 @@ class Checkers:
         if seen.is_leader:
             leadership.check_progress(self.truth, server)
 
+    def after_tick(self, server: "SimServer") -> None:
+        """What was due is done; a deadline that has passed would make the driver spin."""
+        if server.core is None or server.is_paused or server.world.profile.turn_s:
+            return
+        require(
+            server.deadline is None or server.deadline > server.local_s(),
+            "a deadline has passed and nothing was done",
+            server.name,
+            server.deadline,
+            server.local_s(),
+        )
+
     def on_load(self, server: "SimServer", to_apply: Sequence[Entry], read_count: int) -> None:
         """What a server has on hand stays within its limits."""
         settings = server.world.profile.settings
