@@ -6,6 +6,9 @@
 
 Nodes without serfHealth were registered from outside and are never touched. The leader does not
 take itself out. What is stored already is not written again. Source: surface §10.1.
+
+Unlike Consul, a node that is no member is given a minute to become one: after a restart of the
+servers the new leader may not have met anybody yet, and sessions that go do not come back.
 """
 
 import asyncio
@@ -15,6 +18,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from agent.clock import monotonic_s
 from agent.membership.tags import host_of, server_of
 from catalog.commands import Command, Deregister, Register, encode
 from catalog.errors import CatalogError
@@ -35,6 +39,7 @@ from gossip.core.types import Member, Status
 from raft.errors import RaftError
 
 RECONCILE_INTERVAL_S: Final = 60.0  # Consul's; changes of members come at once
+ABSENCE_S_MAX: Final = 60.0  # members meet again within seconds; a lost half is sought every 30 s
 COALESCE_S: Final = 0.05  # a rack that fails, or a start of many, is one pass over the members
 WRITES_PER_NODE_MAX: Final = 2  # in one pass: a reborn node fails first, then it is alive
 CONSUL_SERVICE_ID: Final = "consul"
@@ -199,11 +204,21 @@ class Reconciler:
     A refusal, raised as CatalogError or given as the result, is tried again at the next pass.
     """
 
-    def __init__(self, own_name: str, *, members: Members, store: Store, propose: Propose) -> None:
+    def __init__(
+        self,
+        own_name: str,
+        *,
+        members: Members,
+        store: Store,
+        propose: Propose,
+        now_s: Callable[[], float] = monotonic_s,
+    ) -> None:
         self._own_name = own_name
         self._members = members
         self._store = store
         self._propose = propose
+        self._now_s = now_s
+        self._absent_since_s: dict[str, float] = {}  # names of nodes that are no members
         self._changed = asyncio.Event()
 
     def members_changed(self) -> None:
@@ -212,6 +227,7 @@ class Reconciler:
 
     async def run(self) -> None:
         """Reconcile now, at each change and every minute, until cancelled."""
+        self._absent_since_s = {}
         while True:
             self._changed.clear()
             await self.reconcile()
@@ -225,7 +241,13 @@ class Reconciler:
     async def reconcile(self) -> None:
         """One pass; ends early when the log takes nothing now."""
         members = self._by_name()
-        for name in subjects(members, self._store):
+        names = subjects(members, self._store)
+        now_s, before = self._now_s(), self._absent_since_s
+        absent = {name: before.get(name, now_s) for name in names if name not in members}
+        self._absent_since_s = absent
+        for name in names:
+            if name in absent and now_s - absent[name] < ABSENCE_S_MAX:
+                continue  # it may come yet
             for _ in range(WRITES_PER_NODE_MAX):
                 command = change(name, members, self._store, own_name=self._own_name)
                 if command is None:

@@ -293,6 +293,32 @@ async def test_a_log_that_takes_nothing_ends_the_pass(catalog):
     assert 1 == len(asked)
 
 
+async def test_who_is_no_member_has_a_minute_to_become_one(catalog):
+    now_s = 0.0
+    leader = Leader(catalog, member("a"), member("b"))
+    leader.reconciler = Reconciler(
+        OWN,
+        members=lambda: leader.members,
+        store=catalog.store,
+        propose=catalog.propose,
+        now_s=lambda: now_s,
+    )
+    await leader.reconciler.reconcile()
+
+    leader.members = ()
+    await leader.reconciler.reconcile()
+    now_s = 50.0
+    leader.members = (member("b"),)
+    await leader.reconciler.reconcile()
+    leader.members = ()
+    await leader.reconciler.reconcile()
+    assert ["a", "b"] == catalog.nodes()
+    now_s = 61.0
+    await leader.reconciler.reconcile()
+
+    assert ["b"] == catalog.nodes()
+
+
 async def test_changes_of_members_and_time_make_a_pass(catalog, monkeypatch):
     leader = Leader(catalog, member("a"))
     written: asyncio.Queue[None] = asyncio.Queue()
@@ -313,6 +339,7 @@ async def test_changes_of_members_and_time_make_a_pass(catalog, monkeypatch):
         assert CRITICAL == catalog.status("a")
 
         monkeypatch.setattr(reconcile, "RECONCILE_INTERVAL_S", 0.01)
+        monkeypatch.setattr(reconcile, "ABSENCE_S_MAX", 0.02)
         leader.members = (member("a"), member("b"))
         leader.reconciler.members_changed()
         await written.get()
