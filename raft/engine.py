@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from raft.alarm import Alarm
 from raft.applier import Applier
 from raft.core.node import Raft
 from raft.core.types import (
@@ -33,8 +34,6 @@ from raft.snapshots import read_chunks
 from raft.storage import Storage
 
 ROUNDS_MAX: Final = 8  # of effects in one turn, when storage answers at once; then others run
-LATE_S: Final = 0.05  # a timer later than this: the process was paused, and messages wait
-DRAIN_S: Final = 0.001  # one look at the sockets
 
 _log = logging.getLogger("raft")
 
@@ -66,8 +65,7 @@ class Engine:
         self._is_turning = False
         self._has_news = False
         self._is_ended = True
-        self._timer: asyncio.TimerHandle | None = None
-        self._armed_at = 0.0
+        self._alarm = Alarm(self._tick, self._now)
 
     # --- life ---
 
@@ -96,8 +94,7 @@ class Engine:
         if self._is_ended:
             return
         self._is_ended = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.cancel()
         self.proposals.refusal = lambda: error
         self.proposals.lose(self.applier.applied_index, OutcomeUnknown(str(error)))
         self._reads.fail(error)
@@ -138,23 +135,22 @@ class Engine:
 
     def receive(self, peer_id: str, message: Message) -> None:
         """A message came; nothing happens before ``begin``."""
-        if self.raft is not None and not self._is_ended:
-            self.raft.step(peer_id, message, self._now())
-            self.wake()
+        if self.raft is not None:
+            self._feed(self.raft.step, peer_id, message)
 
     def peer_unreachable(self, peer_id: str) -> None:
         """The connection to a peer broke."""
-        if self.raft is not None and not self._is_ended:
-            self.raft.peer_unreachable(peer_id, self._now())
-            self.wake()
+        if self.raft is not None:
+            self._feed(self.raft.peer_unreachable, peer_id)
 
     def persisted(self, sequence: int) -> None:
         """Storage reports: every write up to this number is durable."""
         if self.raft is None or self._is_ended:
             return
-        self.raft.persisted(sequence, self._now())
         self._has_news = True
-        if not self._is_turning and not self._is_turn_due:
+        if self._is_turning:
+            self.raft.persisted(sequence, self._now())
+        elif self._feed(self.raft.persisted, sequence, wakes=False) and not self._is_turn_due:
             self._turn()
 
     def read(self, done: ReadDone, *, lease_allowed: bool) -> None:
@@ -222,6 +218,24 @@ class Engine:
         self._is_turn_due = False
         self._turn()
 
+    def _feed(self, take: Callable[..., None], *arguments: object, wakes: bool = True) -> bool:
+        """Give the rules an input; returns whether they go on."""
+        if self._is_ended:
+            return False
+        try:
+            take(*arguments, self._now())
+        except Exception as error:  # noqa: BLE001 - a rule is broken: go no further
+            self._break_off(error)
+            return False
+        if wakes:
+            self.wake()
+        return True
+
+    def _break_off(self, error: Exception) -> None:
+        _log.critical("the log cannot go on", exc_info=error)
+        self.failed(error)
+        self._on_fatal(error)
+
     def _turn(self) -> None:
         if self._is_ended:
             return
@@ -229,13 +243,12 @@ class Engine:
         try:
             deadline = self._run()
         except Exception as error:  # noqa: BLE001 - the rules or the state are broken: go no further
-            _log.exception("the log cannot go on")
-            self.failed(error)
-            self._on_fatal(error)
+            self._break_off(error)
             return
         finally:
             self._is_turning = False
-        self._arm(deadline)
+        if not self._is_ended:
+            self._alarm.arm(deadline)
 
     def _run(self) -> float | None:
         raft, applier = self.raft, self.applier
@@ -342,56 +355,28 @@ class Engine:
         raft.applied(meta.index, self._now())
         self._has_news = True
 
-    # --- the timer ---
-
-    def _arm(self, deadline: float | None) -> None:
-        if deadline is None:
-            return
-        if self._timer is not None:
-            if self._armed_at <= deadline:
-                return  # it comes early, sees that there is nothing to do, and is set again
-            self._timer.cancel()
-        self._armed_at = deadline
-        self._timer = self._loop.call_later(max(0.0, deadline - self._now()), self._ring)
-
-    def _ring(self) -> None:
-        self._timer = None
-        if self._is_ended:
-            return
-        if self._now() - self._armed_at > LATE_S:
-            # What waits in the sockets may say that nobody is missing.
-            self._timer = self._loop.call_later(DRAIN_S, self._tick)
-        else:
-            self._tick()
-
     def _tick(self) -> None:
-        self._timer = None
-        if self.raft is not None and not self._is_ended:
-            self.raft.tick(self._now())
+        if self.raft is not None and self._feed(self.raft.tick, wakes=False):
             self._turn()
 
     # --- outcomes of the exchange of snapshots ---
 
     def _snapshot_read(self, request: SnapshotRead, content: bytes) -> None:
         assert self.raft is not None
-        self.raft.snapshot_read(
-            request.peer_id, request.snapshot_id, request.offset, content, self._now()
+        self._feed(
+            self.raft.snapshot_read, request.peer_id, request.snapshot_id, request.offset, content
         )
-        self.wake()
 
     def _snapshot_unreadable(self, snapshot_id: str) -> None:
         assert self.raft is not None
         self.is_snapshot_missed = True
-        self.raft.snapshot_unreadable(snapshot_id, self._now())
-        self.wake()
+        self._feed(self.raft.snapshot_unreadable, snapshot_id)
 
     def _snapshot_stored(self, store: SnapshotStore) -> None:
         assert self.raft is not None
         offset_next = store.offset + len(store.content)
-        self.raft.snapshot_stored(store.meta.id, offset_next, self._now())
-        self.wake()
+        self._feed(self.raft.snapshot_stored, store.meta.id, offset_next)
 
     def _snapshot_store_failed(self, store: SnapshotStore) -> None:
         assert self.raft is not None
-        self.raft.snapshot_store_failed(store.meta.id, self._now())
-        self.wake()
+        self._feed(self.raft.snapshot_store_failed, store.meta.id)

@@ -8,8 +8,8 @@ import pytest
 
 from raft.applier import APPLY_STRIDE_ENTRIES
 from raft.core.node import Raft
-from raft.core.types import Restart, Role
-from raft.engine import LATE_S, Engine
+from raft.core.types import Heartbeat, Restart, Role
+from raft.engine import Engine
 from raft.entries import Write
 from raft.errors import NoLeader, OutcomeUnknown, Stopped
 from raft.machine import Settings, Surroundings
@@ -160,6 +160,23 @@ async def test_a_state_machine_that_raises_is_fatal() -> None:
         site.submit(b"b")
 
 
+async def test_a_broken_rule_ends_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two leaders of one term, say: whatever is done next may lose what was acknowledged."""
+
+    def broken(*_arguments: object) -> None:
+        message = "two leaders in one term"
+        raise AssertionError(message)
+
+    site = Site()
+    monkeypatch.setattr(Raft, "step", broken)
+
+    site.engine.receive("other", Heartbeat(7, 0, 1))
+
+    assert [str(error) for error in site.fatal] == ["two leaders in one term"]
+    with pytest.raises(Stopped, match="two leaders"):
+        site.submit(b"a")
+
+
 async def test_losing_durability_answers_everyone_who_waits() -> None:
     site = Site()
     loop = asyncio.get_running_loop()
@@ -224,28 +241,6 @@ async def test_who_waits_for_an_entry_of_a_leadership_that_is_over_is_told() -> 
     assert isinstance(told[0][1], OutcomeUnknown)
     with pytest.raises(OutcomeUnknown):
         await site.engine.drained()
-
-
-async def test_what_waits_in_the_sockets_comes_before_a_late_timer(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    site = Site()
-    order: list[str] = []
-    ticked = asyncio.Event()
-
-    def tick(_raft: Raft, _now: float) -> None:
-        order.append("tick")
-        ticked.set()
-
-    monkeypatch.setattr(Raft, "tick", tick)
-    loop = asyncio.get_running_loop()
-    site.skew_s += 10 * LATE_S
-
-    site.engine._ring()
-    loop.call_soon(lambda: order.append("message"))
-    await asyncio.wait_for(ticked.wait(), 5)
-
-    assert order[:2] == ["message", "tick"]
 
 
 async def test_a_snapshot_that_cannot_be_read_is_made() -> None:
