@@ -84,7 +84,9 @@ class _Run:
         world.tell(profile)
         members = tuple(Server(VOTER, name, f"{name}:8300") for name in world.voters_at_start)
         for name, server in world.servers.items():
-            server.start(Configuration(members) if name in world.voters_at_start else None)
+            if name in world.voters_at_start:
+                server.bootstrap = Configuration(members)
+            server.start()
         self.clients.start()
         settle_s = SETTLE * profile.settings.election_timeout_s
         world.run_until(settle_s)

@@ -68,6 +68,7 @@ class SimServer:
         )
         self.disk.speed = profile.disk_speed
         self.core: Raft | None = None
+        self.bootstrap: Configuration | None = None  # the first members, for a server with no log
         self.life = 0
         self.is_paused = False
         self.crash_point = ""  # where the process ends next, of profile.CRASH_POINTS
@@ -101,7 +102,7 @@ class SimServer:
 
     # --- life ---
 
-    def start(self, bootstrap: Configuration | None = None) -> None:
+    def start(self) -> None:
         """Start the process on what the disk kept."""
         if self.core is not None:
             return
@@ -126,8 +127,9 @@ class SimServer:
             self.local_s(),
             restart,
         )
-        if bootstrap is not None:
-            self.core.bootstrap(bootstrap, self.local_s())
+        is_new = not restart.hard_state.term and not restart.entries and restart.snapshot is None
+        if is_new and self.bootstrap is not None:
+            self.core.bootstrap(self.bootstrap, self.local_s())
         self._turn()
 
     def crash(self) -> None:
