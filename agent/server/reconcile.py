@@ -7,8 +7,9 @@
 Nodes without serfHealth were registered from outside and are never touched. The leader does not
 take itself out. What is stored already is not written again. Source: surface §10.1.
 
-Unlike Consul, a node that is no member is given a minute to become one: after a restart of the
-servers the new leader may not have met anybody yet, and sessions that go do not come back.
+Unlike Consul, a node that was never seen as a member is given a minute to become one: after a
+restart of the servers the new leader may not have met anybody yet, and sessions that go do not
+come back.
 """
 
 import asyncio
@@ -218,7 +219,8 @@ class Reconciler:
         self._store = store
         self._propose = propose
         self._now_s = now_s
-        self._absent_since_s: dict[str, float] = {}  # names of nodes that are no members
+        self._met: set[str] = set()  # names of members in the passes so far
+        self._absent_since_s: dict[str, float] = {}  # names of nodes that were never met
         self._changed = asyncio.Event()
 
     def members_changed(self) -> None:
@@ -242,8 +244,9 @@ class Reconciler:
         """One pass; ends early when the log takes nothing now."""
         members = self._by_name()
         names = subjects(members, self._store)
+        self._met = (self._met & set(names)) | members.keys()
         now_s, before = self._now_s(), self._absent_since_s
-        absent = {name: before.get(name, now_s) for name in names if name not in members}
+        absent = {name: before.get(name, now_s) for name in names if name not in self._met}
         self._absent_since_s = absent
         for name in names:
             if name in absent and now_s - absent[name] < ABSENCE_S_MAX:

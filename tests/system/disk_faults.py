@@ -116,8 +116,8 @@ class WipedFollower:
 
     def end(self, stage: Stage) -> None:
         servers = stage.servers
-        servers[self.victim].spawn()
-        servers.wait_members(dict.fromkeys(servers.names, True), via=servers.wait_leader())
+        servers[self.victim].restart()
+        servers.wait_voters(servers.names, via=servers.wait_leader())
 
 
 class ClockJump:

@@ -20,6 +20,7 @@ import contextlib
 import http.client
 import itertools
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -43,7 +44,7 @@ PAUSE_S_MAX: Final = 0.03
 RECONNECT_PAUSE_S: Final = 0.05
 # Longer than any answer may take, the hold time included.
 ANSWER_TIMEOUT_S: Final = 20.0
-# Answers that say that nothing was or will be done.
+# Answers that say that nothing was or will be done, beside those with status 429.
 SURELY_NOT: Final = ("No cluster leader", "leadership transfer in progress")
 
 
@@ -262,7 +263,7 @@ class Client(threading.Thread):
         if answer.status not in (200, 404):
             text = f"{answer.status} {content.decode(errors='replace')}"
             self.refused(began_s, text)
-            if any(reason in text for reason in SURELY_NOT):
+            if answer.status == 429 or any(reason in text for reason in SURELY_NOT):
                 self.is_unknown = False
                 raise NotDone(text)
             raise Unknown(text)
@@ -296,6 +297,7 @@ class Client(threading.Thread):
     def refused(self, began_s: float, text: str) -> None:
         """Count an answer that was no success."""
         self.took(began_s)
+        text = re.sub(r"\d+(\.\d+)*", "#", text.replace(str(self.agent.log_path.parent.parent), ""))
         self.history.refusals[text] = self.history.refusals.get(text, 0) + 1
 
     def took(self, began_s: float) -> None:

@@ -122,6 +122,20 @@ class Servers:
             lambda: self._members_or_none(via) == expected, timeout_s=LEADER_WAIT_S, what=what
         )
 
+    def node_id(self, name: str) -> str:
+        """The id that a running server has now."""
+        return str(self.agents[name].get("/v1/agent/self").json["Config"]["NodeID"])
+
+    def wait_voters(self, names: Iterable[str], via: str) -> None:
+        """Return once these servers, as they are now, are the voters and there are no others."""
+        ids = {self.node_id(name) for name in names}
+
+        def agreed() -> bool:
+            rows = self.agents[via].get("/v1/operator/raft/configuration").json["Servers"]
+            return {row["ID"] for row in rows if row["Voter"]} == ids == {row["ID"] for row in rows}
+
+        wait_until(agreed, timeout_s=LEADER_WAIT_S, what=f"the voters {sorted(ids)}")
+
     def _members_or_none(self, via: str) -> dict[str, bool] | None:
         with contextlib.suppress(OSError, KeyError, ValueError, http.client.HTTPException):
             return self.members(via)

@@ -293,9 +293,10 @@ async def test_a_log_that_takes_nothing_ends_the_pass(catalog):
     assert 1 == len(asked)
 
 
-async def test_who_is_no_member_has_a_minute_to_become_one(catalog):
+async def test_who_was_not_met_yet_has_a_minute_to_become_a_member(catalog):
+    await Leader(catalog, member("a"), member("b")).reconciler.reconcile()
     now_s = 0.0
-    leader = Leader(catalog, member("a"), member("b"))
+    leader = Leader(catalog)
     leader.reconciler = Reconciler(
         OWN,
         members=lambda: leader.members,
@@ -304,16 +305,21 @@ async def test_who_is_no_member_has_a_minute_to_become_one(catalog):
         now_s=lambda: now_s,
     )
     await leader.reconciler.reconcile()
-
-    leader.members = ()
-    await leader.reconciler.reconcile()
-    now_s = 50.0
+    now_s = 59.0
     leader.members = (member("b"),)
     await leader.reconciler.reconcile()
-    leader.members = ()
-    await leader.reconciler.reconcile()
     assert ["a", "b"] == catalog.nodes()
-    now_s = 61.0
+    now_s = 60.0
+    await leader.reconciler.reconcile()
+
+    assert ["b"] == catalog.nodes()
+
+
+async def test_who_was_met_and_is_no_member_any_more_goes_at_once(catalog):
+    leader = Leader(catalog, member("a"), member("b"))
+    await leader.reconciler.reconcile()
+
+    leader.members = (member("b"),)
     await leader.reconciler.reconcile()
 
     assert ["b"] == catalog.nodes()
@@ -339,7 +345,6 @@ async def test_changes_of_members_and_time_make_a_pass(catalog, monkeypatch):
         assert CRITICAL == catalog.status("a")
 
         monkeypatch.setattr(reconcile, "RECONCILE_INTERVAL_S", 0.01)
-        monkeypatch.setattr(reconcile, "ABSENCE_S_MAX", 0.02)
         leader.members = (member("a"), member("b"))
         leader.reconciler.members_changed()
         await written.get()
