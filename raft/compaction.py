@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Final
 
 from raft.core.node import Raft
+from raft.core.settings import Settings as CoreSettings
 from raft.engine import Engine
 from raft.entries import SnapshotMeta
 from raft.errors import Corrupt, SnapshotFailed, Stopped
@@ -60,9 +61,18 @@ class Compaction:
     def reconfigure(self, settings: Settings) -> None:
         """Use other settings from now on."""
         self._settings = settings
+        if self._engine.raft is not None:
+            self._engine.raft.settings = self.core_settings()
         if self._check is not None:
             self._check.cancel()
             self._schedule_check()
+
+    def core_settings(self, newest: SnapshotMeta | None = None) -> CoreSettings:
+        """What the rules go by, with the newest snapshot at hand."""
+        newest = newest or self._engine.newest
+        return self._settings.for_core(
+            keeps_log=self._storage.keeps_log, state_bytes=newest.size_bytes if newest else 0
+        )
 
     async def take(self) -> SnapshotMeta:
         """Snapshot the applied state, with ``lock`` held; the newest when nothing changed since.
@@ -84,6 +94,7 @@ class Compaction:
         except (OSError, Corrupt) as error:
             message = f"snapshot {meta.id} could not be written: {error}"
             raise SnapshotFailed(message) from error
+        raft.settings = self.core_settings(meta)
         engine.snapshot_made(meta)
         return meta
 

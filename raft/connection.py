@@ -127,6 +127,16 @@ class Connection(asyncio.Protocol):
         self._stop_timer()
         self.gone.set()
 
+    def undialled(self) -> None:
+        """The dial was given up: no socket is left.
+
+        uvloop closes the one that had just connected, and does not say so; nothing may be written.
+        """
+        self._transport = None
+        self._stop_timer()
+        if self.end_reason:
+            self.gone.set()
+
     # Sending.
 
     @property

@@ -93,11 +93,9 @@ class Driver(View):
             wall_s = self._surroundings.wall_s
             recovery = Recovery(self._machine, self._storage, wall_s)
             restart = await recovery.run(recovered, self._settings.trailing_logs)
-            core_settings = self._settings.for_core(keeps_log=self._storage.keeps_log)
-            self._raft = Raft(
-                self._server.id, core_settings, self._surroundings, self._now(), restart
-            )
             self._engine.recovered(restart.snapshot)
+            settings = self._compaction.core_settings()
+            self._raft = Raft(self._server.id, settings, self._surroundings, self._now(), restart)
             self._phase = Phase.WAITING
             if not is_fresh(recovered):
                 self._run(recovered.cluster_id)
@@ -148,8 +146,6 @@ class Driver(View):
         """Use other settings from now on; called on the loop, before or after ``start``."""
         self._settings = settings
         self._compaction.reconfigure(settings)
-        if self._engine.raft is not None:
-            self._engine.raft.settings = settings.for_core(keeps_log=self._storage.keeps_log)
 
     def receive(self, peer_id: str, message: Message) -> None:
         """A message came from another server."""

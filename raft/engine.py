@@ -124,8 +124,11 @@ class Engine:
 
     def expect(self, index: int, done: Done) -> None:
         """Tell ``done`` of an entry of this leadership that is no command."""
-        self.proposals.expect(index, done)
-        self.wake()
+        if self.leadership.is_leader and not self._is_ended:
+            self.proposals.expect(index, done)
+            self.wake()
+        else:
+            done(0, OutcomeUnknown())
 
     def running(self) -> Raft:
         """The rules, while they run; raises ``Stopped`` or why not."""
@@ -199,10 +202,15 @@ class Engine:
         self.wake()
 
     async def drained(self) -> int:
-        """Wait until everything that is in the log or submitted is applied; the applied index."""
+        """Wait until everything that is in the log or submitted is applied; the applied index.
+
+        Raises ``OutcomeUnknown`` when this server does not lead, or ceases to.
+        """
         assert self.raft is not None
         if self.proposals.has_batch and not self.is_paused and not self._is_ended:
             self._turn()
+        if not self.leadership.is_leader:
+            raise OutcomeUnknown
         await self.applier.applied(self.raft.last_index)
         return self.applier.applied_index
 
@@ -331,6 +339,8 @@ class Engine:
     def _restore(self, raft: Raft, meta: SnapshotMeta) -> None:
         with self._storage.snapshots.open_state(meta) as state:
             self.applier.restore(meta.index, meta.term, read_chunks(state))
+        # Committed entries that still waited are part of it, but their results are not known.
+        self.proposals.lose(0, OutcomeUnknown())
         self.newest = meta
         raft.applied(meta.index, self._now())
         self._has_news = True

@@ -16,6 +16,8 @@ ELECTION_TIMEOUT_S: Final = 1.0  # Consul's HeartbeatTimeout at raft_multiplier 
 SNAPSHOT_THRESHOLD: Final = 16_384  # entries; Consul's raft_snapshot_threshold
 SNAPSHOT_INTERVAL_S: Final = 30.0  # Consul's raft_snapshot_interval
 TRAILING_LOGS: Final = 10_240  # entries; Consul's raft_trailing_logs
+LOG_BYTES_MIN: Final = 64 * 1024 * 1024  # entries in memory beyond which a snapshot is taken
+LOG_BYTES_MAX: Final = 512 * 1024 * 1024  # the same for the largest states
 MEMORY_TRAILING_LOGS: Final = 1024  # entries of -dev: nobody's outage has to be bridged
 MEMORY_LOG_BYTES: Final = 1024 * 1024  # entries of -dev beyond which the oldest are let go
 
@@ -82,11 +84,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if not getattr(self, field.name):
                 msgspec.structs.force_setattr(self, field.name, field.default)
 
-    def for_core(self, *, keeps_log: bool) -> CoreSettings:
-        """The part that the rules go by; a log in memory only is kept short."""
+    def for_core(self, *, keeps_log: bool, state_bytes: int = 0) -> CoreSettings:
+        """The part that the rules go by; a log in memory only is kept short.
+
+        ``state_bytes``: size of the newest snapshot. A large state is not written anew for every
+        ``LOG_BYTES_MIN`` of entries; they may take half as much as it does.
+        """
         if keeps_log:
             return CoreSettings(
-                election_timeout_s=self.election_timeout_s, trailing_count=self.trailing_logs
+                election_timeout_s=self.election_timeout_s,
+                trailing_count=self.trailing_logs,
+                log_bytes_max=min(max(LOG_BYTES_MIN, state_bytes // 2), LOG_BYTES_MAX),
             )
         return CoreSettings(
             election_timeout_s=self.election_timeout_s,

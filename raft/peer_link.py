@@ -87,7 +87,7 @@ class PeerLink:
         connection, times = self.connection, self._owner.times
         try:
             async with asyncio.timeout(times.connect_s):
-                await self._surroundings.dial(self._address, lambda: connection)
+                await self._dial(connection)
                 await connection.ready.wait()
         except (OSError, ValueError) as error:  # a TimeoutError is an OSError, without a text
             self._surroundings.count("raft.transport.dial_failed")
@@ -99,6 +99,13 @@ class PeerLink:
         except TimeoutError:
             self._failures = 0
             await connection.ended.wait()
+
+    async def _dial(self, connection: Connection) -> None:
+        try:
+            await self._surroundings.dial(self._address, lambda: connection)
+        except BaseException:  # a cancellation too
+            connection.undialled()
+            raise
 
     async def _pause(self) -> None:
         doublings = min(self._failures, BACKOFF_DOUBLINGS_MAX)

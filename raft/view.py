@@ -107,7 +107,7 @@ class View:
 
     @property
     def has_applied_since_boot(self) -> bool:
-        """Whether the state is one that a leader confirmed since this process began."""
+        """Whether a snapshot or an entry was applied since this process began."""
         return self._engine.applier.has_applied
 
     def can_read_now(self) -> bool:

@@ -137,7 +137,8 @@ def keeps_up(stats: RaftStats, leader: RaftStats, settings: AutopilotConfigurati
     """Whether a server that says this of itself follows the leader closely."""
     trailing_max = settings.max_trailing_logs
     return (
-        0 <= stats.last_contact_ns <= settings.last_contact_threshold
+        stats.cluster == leader.cluster  # terms and indices of another log mean nothing
+        and 0 <= stats.last_contact_ns <= settings.last_contact_threshold
         and stats.last_term == leader.last_term
         and (
             leader.last_index <= trailing_max  # a log as short as that is copied in one message

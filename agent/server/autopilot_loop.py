@@ -29,15 +29,15 @@ from agent.server.autopilot import (
     servers_after,
 )
 from agent.server.autopilot_health import Assessment, Observed, assess
-from agent.server.consensus import Consensus
+from agent.server.consensus import Consensus, find
 from agent.server.server_calls import Ask, Unanswered
 from agent.server.server_changes import next_change
 from agent.server.server_members import ServerMember, split_address
 from catalog.errors import CatalogError
 from catalog.rows.system import AutopilotConfiguration
 from gossip.core.effects import Change
-from gossip.core.types import Member
-from raft.entries import Server
+from gossip.core.types import Member, Status
+from raft.entries import NON_VOTER, Server
 from raft.errors import MembershipBusy, RaftError
 
 HEALTH_INTERVAL_S: Final = 2.0  # Consul's
@@ -122,12 +122,14 @@ class AutopilotLoop:
     # The log's members follow gossip.
 
     async def _follow_gossip(self) -> None:
+        strangers = await self._strangers()
         for _ in range(CHANGES_MAX):
             plan = next_change(
                 self._consensus.configuration,
                 self._members(),
                 own_id=self._own_id,
                 forgotten=self._forgotten,
+                strangers=strangers,
             )
             self._tell("server not added", plan.refused)
             if plan.change is None:
@@ -138,6 +140,18 @@ class AutopilotLoop:
                 return
             _log.info("member of the log changed", server=change.subject, change=change.why)
             self._round_at_s = 0.0  # what is new may replace what is dead
+
+    async def _strangers(self) -> frozenset[str]:
+        """Ids of servers that gossip brought and that say that they are of another cluster."""
+        own = self._consensus.cluster_id.hex()
+        found = set()
+        for member in self._members():
+            is_new = find(self._consensus.configuration, member.id) is None
+            if is_new and member.status is Status.ALIVE:
+                stats = await self._ask_stats(Server(NON_VOTER, member.id, member.address))
+                if stats is not None and stats.cluster not in ("", own):
+                    found.add(member.id)
+        return frozenset(found)
 
     # Autopilot.
 
@@ -164,6 +178,7 @@ class AutopilotLoop:
             last_contact_ns=0,
             last_term=self._consensus.last_term,
             last_index=self._consensus.last_index,
+            cluster=self._consensus.cluster_id.hex(),
         )
 
     async def _ask_stats(self, server: Server) -> RaftStats | None:

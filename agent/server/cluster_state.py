@@ -95,6 +95,7 @@ class ClusterState:
             last_contact_ns=round(contact_s * SECOND) if math.isfinite(contact_s) else NEVER_NS,
             last_term=self._log.last_term,
             last_index=self._log.last_index,
+            cluster=self._log.cluster_id.hex(),
         )
 
     def raft_configuration(self) -> RaftConfiguration:

@@ -26,6 +26,10 @@ class Consensus(Protocol):
         """Where the leader listens; empty while there is none."""
 
     @property
+    def cluster_id(self) -> bytes:
+        """What tells the log from those of other clusters; empty before it was begun."""
+
+    @property
     def last_index(self) -> int:
         """Index of the newest entry; 0 for a log that was never begun."""
 

@@ -40,10 +40,12 @@ def next_change(
     *,
     own_id: str,
     forgotten: Collection[str] = (),
+    strangers: Collection[str] = (),
 ) -> Plan:
     """What brings the log's members nearer to gossip's; nothing when they agree.
 
-    ``forgotten``: ids of servers that gossip gave up after a long time.
+    ``forgotten``: ids of servers that gossip gave up after a long time; ``strangers``: ids of those
+    that belong to another cluster.
     """
     if configuration.is_joint or not configuration.servers:
         return Plan()  # a change is under way, or there is no cluster yet
@@ -58,6 +60,8 @@ def next_change(
         if known is not None and known.address == member.address:
             continue
         reason = _entry_refusal(configuration, member, members)
+        if known is None and member.id in strangers:
+            reason = "it belongs to another cluster; its data directory must be empty to join"
         if reason:
             refused.append(f"{member.name}: {reason}")
             continue

@@ -208,6 +208,24 @@ async def test_a_disk_that_hangs_ends_the_leadership() -> None:
         site.submit(b"b")
 
 
+async def test_who_waits_for_an_entry_of_a_leadership_that_is_over_is_told() -> None:
+    site = Site()
+    ended = asyncio.Event()
+    site.engine.leadership.subscribe(lambda _change: ended.set())
+    site.submit(b"a")
+    await turn()
+    site.skew_s += 10.0
+    await asyncio.wait_for(ended.wait(), 5)
+    told: list[tuple[int, object]] = []
+
+    site.engine.expect(4, lambda index, result: told.append((index, result)))
+
+    assert [0] == [index for index, _ in told]
+    assert isinstance(told[0][1], OutcomeUnknown)
+    with pytest.raises(OutcomeUnknown):
+        await site.engine.drained()
+
+
 async def test_what_waits_in_the_sockets_comes_before_a_late_timer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -96,6 +96,30 @@ class Pipe(asyncio.Transport):
     abort = close
 
 
+class Gone(Pipe):
+    """A socket that uvloop closes without a word: its dial is given up as it connects."""
+
+    is_closed = False
+
+    @override
+    def write(self, data: Any) -> None:
+        if self.is_closed:
+            raise RuntimeError("the handler is closed")
+
+    @override
+    def close(self) -> None:
+        """Not said to anybody."""
+
+    abort = close
+
+
+def connect_too_late(connection: Connection) -> None:
+    transport = Gone(connection)
+    connection.connection_made(transport)
+    transport.is_closed = True
+    raise TimeoutError
+
+
 def refuse(connection: Connection) -> None:
     raise ConnectionRefusedError(111, "nobody is there")
 
@@ -140,6 +164,15 @@ async def test_a_dial_that_never_ends_is_given_up():
     await until(lambda: len(owner.dials) >= 2)
 
     assert "no connection in 0.005 s" == owner.ends[0]
+    await owner.stop()
+
+
+async def test_a_dial_given_up_as_it_connected_does_not_end_the_link():
+    owner = Alone(connect_too_late, msgspec.structs.replace(TIMES, hello_s=0.005))
+
+    await until(lambda: len(owner.dials) >= 3)
+
+    assert "no connection in 5 s" == owner.ends[0]
     await owner.stop()
 
 

@@ -3,7 +3,6 @@
 import base64
 import signal
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -52,9 +51,9 @@ def table(agent: AgentProcess, *words: str) -> list[list[str]]:
     return [line.split() for line in done.stdout.decode().splitlines()]
 
 
-def wan_pool(agent: AgentProcess) -> dict[str, Any]:
-    """The WAN's keyring as an agent tells it."""
-    return next(pool for pool in agent.get("/v1/operator/keyring").json if pool["WAN"])
+def own_datacenter(agent: AgentProcess) -> str:
+    name: str = agent.get("/v1/agent/self").json["Config"]["Datacenter"]
+    return name
 
 
 def test_join_by_command_shows_both_servers_to_both(start_agent: AgentStarter) -> None:
@@ -174,7 +173,7 @@ def test_a_client_is_told_that_its_wan_addresses_are_not_used(start_agent: Agent
     wait_logged(client, "agent running")
 
 
-def test_the_keys_of_both_pools_are_listed_and_changed(start_agent: AgentStarter) -> None:
+def test_the_keys_of_all_pools_are_listed_and_changed(start_agent: AgentStarter) -> None:
     near, far = joined(start_agent, f"-encrypt={KEY}")
 
     listed = near.run("keyring", "-list").stdout.decode()
@@ -182,11 +181,20 @@ def test_the_keys_of_both_pools_are_listed_and_changed(start_agent: AgentStarter
         assert near.run("keyring", f"-{flag}={key}").returncode == 0
 
     assert f"WAN:\n  {KEY} [2/2]\n" in listed
-    assert f"dc1 (LAN):\n  {KEY} [1/1]\n" in listed
+    for number in (1, 2):
+        assert f"dc{number} (LAN):\n  {KEY} [1/1]\n" in listed
     for server in (near, far):
-        pool = wan_pool(server)
-        assert pool["NumNodes"] == 2
-        assert (pool["Keys"], pool["PrimaryKeys"]) == ({KEY: 2, OTHER_KEY: 2}, {OTHER_KEY: 2})
+        pools = server.get("/v1/operator/keyring").json
+        assert sorted((pool["WAN"], pool["Datacenter"]) for pool in pools) == [
+            (False, "dc1"),
+            (False, "dc2"),
+            (True, own_datacenter(server)),
+        ]
+        for pool in pools:
+            count = pool["NumNodes"]
+            assert count == (2 if pool["WAN"] else 1)
+            assert pool["Keys"] == {KEY: count, OTHER_KEY: count}
+            assert pool["PrimaryKeys"] == {OTHER_KEY: count}
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from tests.system import dns_client
 from tests.system.agent_process import LOOPBACK, AgentProcess, AgentStarter, wait_until
 from tests.system.cluster import Cluster, is_blocked, lasting_server
+from tests.system.servers import loopback_servers
 from tests.system.wan import BOTH_ALIVE, QUICK_WAN, datacenter, wait_wan, wan_address
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
@@ -249,6 +250,31 @@ def refused(door: AgentProcess) -> None:
         assert answer.text.endswith(UNREACHABLE)
         assert answer.elapsed_s < REFUSAL_WAIT_S
     assert dns_client.ask(door.dns_port, "consul.service.dc2.consul", "A").header.rcode == 2
+
+
+def test_a_datacenter_of_several_servers_answers_without_its_leader(
+    start_agent: AgentStarter,
+) -> None:
+    near = datacenter(start_agent, 1, "-node=near")
+    servers = loopback_servers(start_agent, 3, "-datacenter=dc2", QUICK_WAN)
+    servers.start()
+    leader = servers.wait_leader()
+    # Of a datacenter one is joined, the others follow.
+    servers[leader].put_ok(f"/v1/agent/join/{wan_address(near)}?wan=1")
+    names = {"near.dc1", "s1.dc2", "s2.dc2", "s3.dc2"}
+    wait_wan(near, dict.fromkeys(names, "alive"))
+    for name in servers:
+        assert servers[name].put_ok(f"/v1/kv/from-{name}?dc=dc1", "x").json is True
+    near.put_ok("/v1/kv/before?dc=dc2", "x")
+
+    servers[leader].kill()
+
+    # Which server is asked is not known; each waits until there is a leader.
+    assert near.put_ok("/v1/kv/after?dc=dc2", "x").json is True
+    assert near.get("/v1/kv/after?dc=dc2").status == 200
+    assert near.get("/v1/kv/before?dc=dc2&consistent").status == 200
+    for name in servers:
+        assert near.get(f"/v1/kv/from-{name}").status == 200
 
 
 def test_a_failed_server_is_put_into_the_left_state_by_its_full_name(

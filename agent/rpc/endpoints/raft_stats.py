@@ -11,11 +11,15 @@ NEVER_NS: Final = -1  # the leader was never heard
 
 
 class RaftStats(msgspec.Struct, frozen=True, kw_only=True):
-    """The server's own newest entry, and nanoseconds since it heard the leader (-1: never)."""
+    """The server's own newest entry, and nanoseconds since it heard the leader (-1: never).
+
+    ``cluster``: the id of the cluster it belongs to, in hex; empty before it belongs to one.
+    """
 
     last_contact_ns: int
     last_term: int
     last_index: int
+    cluster: str = ""
 
 
 class RaftStatsGet(ReadRequest, frozen=True, kw_only=True):

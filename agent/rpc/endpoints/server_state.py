@@ -13,7 +13,9 @@ from typing import Protocol
 import msgspec
 
 from agent.membership.events import UserEvent
-from agent.rpc.request import ReadRequest, WriteRequest
+from agent.rpc.request import ReadRequest, RpcError, WriteRequest
+from agent.rpc.server import Abroad
+from catalog.errors import CatalogError
 from catalog.read import Read
 from catalog.rows.node import Coordinate
 from catalog.schema import Omit, Row
@@ -177,7 +179,10 @@ class SnapshotRestore(WriteRequest, frozen=True, kw_only=True):
 
 
 class KeyringChange(WriteRequest, frozen=True, kw_only=True):
-    """List, add, use or remove gossip keys (base 64) everywhere; one reply a pool."""
+    """List, add, use or remove gossip keys (base 64) everywhere; one reply a pool.
+
+    ``local_only``: only in the LAN of the datacenter asked, and not in the others.
+    """
 
     verb: KeyringVerb
     key: str = ""
@@ -250,6 +255,10 @@ class Server(Protocol):
     def state(self) -> ServerState:
         """What the server knows of itself and of the others."""
 
+    @property
+    def abroad(self) -> Abroad | None:
+        """The other datacenters."""
+
 
 def leader(_read: Read, _request: StatusLeader, server: Server) -> str:
     """See StatusLeader."""
@@ -300,8 +309,23 @@ async def restore_snapshot(server: Server, request: SnapshotRestore) -> None:
 
 
 async def change_keyring(server: Server, request: KeyringChange) -> tuple[Keyring, ...]:
-    """See KeyringChange."""
-    return await server.state.change_keyring(request)
+    """See KeyringChange.
+
+    Each datacenter's LAN has keys of its own, which its servers change. The first failure ends it:
+    to repeat a change does no harm.
+    """
+    keyrings = await server.state.change_keyring(request)
+    if request.local_only or server.abroad is None:
+        return keyrings
+    for datacenter in sorted(server.abroad.datacenters()):
+        there = msgspec.structs.replace(request, datacenter=datacenter, local_only=True)
+        try:
+            keyrings += (await server.abroad.call(there)).value
+        except (RpcError, CatalogError) as error:
+            raise CatalogError(
+                f"1 error occurred:\n\t* {datacenter} (LAN) error: {error}\n\n"
+            ) from None
+    return keyrings
 
 
 async def fire_event(server: Server, request: EventFire) -> None:

@@ -12,6 +12,7 @@ from raft.entries import NON_VOTER, VOTER, Configuration, Server
 from raft.errors import MembershipBusy, RaftError, TransferFailed
 
 VERSIONS = Versions(1, 5, 2, 2, 5, 4)
+CLUSTER_ID = b"cluster"
 
 
 def address(server_id: str) -> str:
@@ -64,6 +65,7 @@ class Log:
         self.configuration_index = 1 if configuration.servers else 0
         self.last_index = 100 if configuration.servers else 0
         self.last_term = 2
+        self.cluster_id = CLUSTER_ID
         self.last_contact_s = math.inf
         self.leader_id = own_id if configuration.servers else ""
         self.refusals: list[RaftError] = []
@@ -125,6 +127,17 @@ class Others:
         return answer
 
 
-def following(last_index: int = 100, *, term: int = 2, contact_ns: int = 50_000_000) -> RaftStats:
+def following(
+    last_index: int = 100,
+    *,
+    term: int = 2,
+    contact_ns: int = 50_000_000,
+    cluster_id: bytes = CLUSTER_ID,
+) -> RaftStats:
     """What a server that keeps up says of itself."""
-    return RaftStats(last_contact_ns=contact_ns, last_term=term, last_index=last_index)
+    return RaftStats(
+        last_contact_ns=contact_ns,
+        last_term=term,
+        last_index=last_index,
+        cluster=cluster_id.hex(),
+    )

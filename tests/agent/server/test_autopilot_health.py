@@ -43,6 +43,8 @@ def look(
         (following(1000, contact_ns=201 * MILLISECOND), False),
         (following(1000, contact_ns=-1), False),
         (following(1000, term=1), False),
+        (following(1000, cluster_id=b"another"), False),
+        (following(1000, cluster_id=b""), False),
         (following(750), True),
         (following(749), False),
         (following(1200), True),  # it answered later than the leader looked at its own log

@@ -115,6 +115,17 @@ async def test_a_silent_server_is_not_promoted():
     assert 8 < ward.others.asked.count("b")
 
 
+async def test_a_server_of_another_cluster_stays_out_until_it_begins_anew():
+    ward = Ward(members_of("a"), "ab", "")
+    ward.others.answers["b"] = following(cluster_id=b"another")
+    async with ward.running():
+        await until(lambda: ward.loop.assessment is not None)
+        assert [] == ward.log.proposed
+        ward.others.answers["b"] = following(0, cluster_id=b"")
+        ward.become("b", Status.ALIVE)
+        await until(lambda: ward.servers == "a+b")
+
+
 async def test_a_failed_voter_is_told_to_leave_and_then_removed():
     ward = Ward(members_of("abc"), "abc", "bc")
     async with ward.running():

@@ -19,6 +19,7 @@ from gossip.core.types import Member, Status
 from raft.entries import Configuration, SnapshotMeta
 from raft.errors import BadArchive, MembershipBusy, TransferFailed
 from tests.agent.server.fleet import (
+    CLUSTER_ID,
     Log,
     address,
     following,
@@ -146,7 +147,8 @@ def test_it_tells_how_far_it_is(three: Servers):
     never = three.state.raft_stats()
     three.log.last_contact_s = 0.05
 
-    assert RaftStats(last_contact_ns=-1, last_term=2, last_index=100) == never
+    own = CLUSTER_ID.hex()
+    assert RaftStats(last_contact_ns=-1, last_term=2, last_index=100, cluster=own) == never
     assert 50_000_000 == three.state.raft_stats().last_contact_ns
 
 

@@ -112,6 +112,15 @@ def test_a_server_that_cannot_be_added_does_not_keep_others_out():
     assert ("srv-b: it speaks protocol '2' of the log, 3 is needed",) == plan.refused
 
 
+def test_a_server_of_another_cluster_is_not_added():
+    plan = next_change(members_of("a"), alive("ab"), own_id="a", strangers={"b"})
+
+    assert plan.change is None
+    assert (
+        "srv-b: it belongs to another cluster; its data directory must be empty to join",
+    ) == plan.refused
+
+
 def test_nothing_is_changed_in_the_midst_of_a_change_or_without_a_cluster():
     joint = Configuration(members_of("abc").servers, members_of("ade").servers)
 

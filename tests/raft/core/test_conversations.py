@@ -15,8 +15,8 @@ from raft.core.types import Accepted, Role
 from raft.entries import Server
 from tests.raft.core.cluster import Cluster, Dice
 
-SEEDS = range(30)
-STEPS = 800
+SEEDS = range(20)
+STEPS = 1_000
 CALM_S = 60.0  # until a leader must be found once everything is whole
 
 
@@ -50,26 +50,28 @@ class Conversation:
             self.cluster.hosts[server_id].dice = Chance(random)
         self.happenings: list[Callable[[str], None]] = [
             *[self.deliver] * 30,
-            *[self.persist] * 15,
-            *[self.pass_time] * 15,
+            *[self.persist] * 10,
+            *[self.pass_time] * 20,
             *[self.propose] * 10,
             *[self.confuse_network] * 4,
-            *[self.crash_or_restart] * 3,
-            *[self.hang_or_free_disk] * 2,
-            *[self.cut_or_heal] * 3,
+            *[self.crash_or_restart] * 5,
+            *[self.hang_or_free_disk] * 4,
+            *[self.cut_or_heal] * 6,
             *[self.compact] * 3,
-            *[self.transfer] * 3,
+            *[self.transfer] * 4,
             *[self.change_members] * 4,
-            *[self.read] * 5,
+            *[self.read] * 15,
         ]
 
     def step(self) -> None:
         """Something happens, to some server."""
-        if self.random.random() < 0.2:
+        if self.random.random() < 0.4:
             self.cluster.deliver()
+        if self.random.random() < 0.15:
             self.cluster.persist()
-        server_id = self.random.choice(self.ids)
-        self.random.choice(self.happenings)(server_id)
+        leading = [s for s in self.ids if self.cluster[s].role is Role.LEADER]
+        likely = leading if leading and self.random.random() < 0.5 else self.ids
+        self.random.choice(self.happenings)(self.random.choice(likely))
         for host in self.cluster.hosts.values():
             for ready in host.ready:
                 assert self.asked[int(str(ready.token))] <= ready.index, "a stale read"
@@ -88,7 +90,7 @@ class Conversation:
         self.cluster.persist(server_id, count=self.random.choice([1, 2, None]))
 
     def pass_time(self, _: str) -> None:
-        self.cluster.now += self.random.random() * self.random.choice([0.1, 0.1, 0.1, 2.0])
+        self.cluster.now += self.random.random() * self.random.choice([0.05, 0.1, 0.5, 2.0])
         awake = self.random.sample(self.ids, self.random.randrange(1, len(self.ids) + 1))
         self.cluster.tick(*awake)
 
@@ -106,20 +108,20 @@ class Conversation:
             self.random.shuffle(self.cluster.network)
 
     def crash_or_restart(self, server_id: str) -> None:
-        if not self.is_up(server_id):
-            self.cluster.restart(server_id)
-        elif len(self.cluster.down) < len(self.ids) // 2:
+        if self.is_up(server_id) and self.random.random() < 0.5:
             self.cluster.crash(server_id)
+        else:
+            for crashed in list(self.cluster.down):
+                self.cluster.restart(crashed)
 
     def hang_or_free_disk(self, server_id: str) -> None:
-        hung = self.cluster.hung_disks
-        if server_id in hung:
-            hung.discard(server_id)
-        elif len(hung) < len(self.ids) // 2:
-            hung.add(server_id)
+        if self.random.random() < 0.3:
+            self.cluster.hung_disks.add(server_id)
+        else:
+            self.cluster.hung_disks.clear()
 
     def cut_or_heal(self, server_id: str) -> None:
-        if self.random.random() < 0.5:
+        if self.random.random() < 0.4:
             self.cluster.isolate(server_id)
         else:
             self.cluster.heal()
@@ -135,12 +137,13 @@ class Conversation:
 
     def change_members(self, server_id: str) -> None:
         if self.is_up(server_id):
-            wanted = [
-                Server(self.random.choice([0, 0, 1]), member, f"{member}:1")
-                for member in self.ids
-                if self.random.random() < 0.8
-            ]
-            self.cluster[server_id].propose_configuration(wanted, self.cluster.now)
+            raft = self.cluster[server_id]
+            suffrages = {member.id: member.suffrage for member in raft.configuration.servers}
+            count = self.random.choice([1, 1, 1, len(self.ids)])
+            for changed in self.random.sample(self.ids, count):
+                suffrages[changed] = self.random.choice([0, 0, 0, 1, 2])
+            wanted = [Server(s, member, f"{member}:1") for member, s in suffrages.items() if s < 2]
+            raft.propose_configuration(wanted, self.cluster.now)
 
     def read(self, server_id: str) -> None:
         if self.is_up(server_id):

@@ -4,13 +4,16 @@ Everything is checked once, when it changes, so a run costs little more with che
 A broken rule raises ``Violation``. Sources: Raft §5 figure 3; thesis §3.6, §4 and §6.4.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from raft.core.types import Accepted, Effects, Refused, Restart, Role
 from raft.entries import Entry, Kind, SnapshotMeta
 from tests.sim.raft import leadership, log_rules, promises
 from tests.sim.raft.machine import number_of
 from tests.sim.raft.truth import Seen, Truth, require
+
+READS_A_TURN_MAX: Final = 100  # refused ones are told at the end of the turn
 
 if TYPE_CHECKING:
     from tests.sim.raft.server import SimServer
@@ -84,6 +87,36 @@ class Checkers:
         if seen.is_leader:
             leadership.check_progress(self.truth, server)
 
+    def after_tick(self, server: "SimServer") -> None:
+        """What was due is done; a deadline that has passed would make the driver spin."""
+        if server.core is None or server.is_paused or server.world.profile.turn_s:
+            return
+        require(
+            server.deadline is None or server.deadline > server.local_s(),
+            "a deadline has passed and nothing was done",
+            server.name,
+            server.deadline,
+            server.local_s(),
+        )
+
+    def on_load(self, server: "SimServer", to_apply: Sequence[Entry], read_count: int) -> None:
+        """What a server has on hand stays within its limits."""
+        settings = server.world.profile.settings
+        require(
+            read_count <= settings.reads_waiting_max + READS_A_TURN_MAX,
+            "more reads wait than allowed",
+            server.name,
+            read_count,
+        )
+        # The entry that crosses the limit still goes along.
+        size_bytes = sum(len(entry.payload) for entry in list(to_apply)[:-1])
+        require(
+            size_bytes <= settings.unapplied_bytes_max,
+            "more is handed to the state machine than allowed",
+            server.name,
+            size_bytes,
+        )
+
     # --- proposals and the machine ---
 
     def on_transfer(self, server: "SimServer", target_id: str) -> None:
@@ -108,6 +141,15 @@ class Checkers:
             "more proposals without a quorum than allowed",
             server.name,
             waiting,
+        )
+        size_bytes = len(payload) + sum(
+            len(entry.payload) for entry in core.entries(core.commit_index + 1, core.last_index - 1)
+        )
+        require(
+            not waiting or size_bytes <= settings.uncommitted_bytes_max,
+            "more bytes without a quorum than allowed",
+            server.name,
+            size_bytes,
         )
         number = number_of(Entry(1, 1, Kind.COMMAND, payload))
         assert number is not None

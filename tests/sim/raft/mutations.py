@@ -220,6 +220,16 @@ def confirm_by_past_round() -> Patch:
     return Reads, "_await_round", await_round
 
 
+def tick_on_and_on(self: Election) -> None:
+    state = self._state
+    if not state.is_leader and state.now >= state.election_deadline and state.can_campaign:
+        self._ask_around()
+
+
+def read_what_is_here(self: Reads, token: Any, *, lease_allowed: bool) -> None:
+    self._await_applied(token, self._state.commit_index)
+
+
 def lease_without_end(self: Heartbeats) -> bool:
     return self._state.has_committed_in_term and not self._is_handing_over
 
@@ -319,6 +329,7 @@ MUTATIONS: Final = (
         without_own_term(Reads, "_await_round"),
         {"lease_share": 0.0, "faults": ("isolate_leader", "crash"), **CUTS},
     ),
+    Mutation("read without asking the leader", (Reads, "read", read_what_is_here)),
     Mutation(
         "read confirmed by a past round",
         confirm_by_past_round(),
@@ -344,6 +355,11 @@ MUTATIONS: Final = (
         CHANGES,
     ),
     Mutation("proposals taken in a transfer", propose_in_transfer(), {"faults": ("transfer",)}),
+    Mutation(
+        "timer not set anew while the disk hangs",
+        (Election, "tick", tick_on_and_on),
+        {"turn_s": 0.0, "faults": ("disk_hang", "disk_slow"), **LONG},
+    ),
     Mutation("applied before it is durable", apply_before_durable()),
     Mutation(
         "snapshot skipped for a log of another term",

@@ -73,6 +73,7 @@ class SimServer:
         self.crash_point = ""  # where the process ends next, of profile.CRASH_POINTS
         self.machine = Machine()
         self._inbox: list[Callable[[Raft, float], object]] = []
+        self.deadline: float | None = None  # on the own clock, as the last effects told
         self._wake_at_s = float("inf")
         self._is_turn_due = False
         self._to_apply: deque[Entry] = deque()
@@ -107,7 +108,7 @@ class SimServer:
         self.world.tell(self.name, "starts")
         self.life += 1
         self.is_paused, self._inbox = False, []
-        self._wake_at_s, self._is_turn_due = float("inf"), False
+        self.deadline, self._wake_at_s, self._is_turn_due = None, float("inf"), False
         self._to_apply, self._is_applying = deque(), False
         self.snapshots = ServerSnapshots(self)
         self._proposals, self._reads = {}, {}
@@ -272,6 +273,7 @@ class SimServer:
         if effects.restore is not None:
             self._restore(effects.restore)
         self._to_apply.extend(effects.committed)
+        checkers.on_load(self, self._to_apply, len(self._reads))
         self._apply(core)
         for ready in effects.reads_ready:
             self._reads.pop(ready.token)(ready, self.machine)
@@ -286,6 +288,7 @@ class SimServer:
         self._arm(effects.next_deadline)
 
     def _arm(self, deadline: float | None) -> None:
+        self.deadline = deadline
         if deadline is None:
             return
         world = self.world
@@ -301,6 +304,7 @@ class SimServer:
         self._wake_at_s = float("inf")
         if not self.is_paused:  # else ``resume`` ticks, after the messages
             self.give(lambda core, now: core.tick(now))
+            self.world.checkers.after_tick(self)
 
     # --- applying ---
 

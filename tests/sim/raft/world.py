@@ -30,6 +30,7 @@ class World:
         self.now_s = 0.0
         self.event_count = 0
         self.is_calm = False
+        self._past_ends_s = float("inf")
         self.trace: list[str] | None = [] if is_traced else None
         self.network = Network(Random(self.rng.getrandbits(32)), profile.weather)
         self.checkers = Checkers()
@@ -73,14 +74,21 @@ class World:
 
     def send(self, source: str, target: str, message: Message) -> None:
         """Put a message on its way."""
-        server = self.servers[target]
+        server, was_calm = self.servers[target], self.is_calm
+
+        def arrive() -> None:
+            # Long after the heal nothing comes from before it: old heartbeats would be heard.
+            if was_calm or self.now_s < self._past_ends_s:
+                server.receive(source, message)
+
         for delay_s in self.network.delays_s(source, target):
-            self.after(delay_s, lambda: server.receive(source, message))
+            self.after(delay_s, arrive)
 
     def calm(self) -> None:
         """Heal everything: links, disks, processes."""
         self.tell("calm")
         self.is_calm = True
+        self._past_ends_s = self.now_s + self.profile.settings.election_timeout_s
         self.network.heal()
         self.network.weather = CALM
         for server in self.servers.values():

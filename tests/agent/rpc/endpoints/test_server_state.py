@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from agent.membership.events import UserEvent
@@ -26,7 +27,7 @@ from agent.rpc.endpoints.server_state import (
     StatusPeers,
     TransferLeadership,
 )
-from agent.rpc.request import Consistency
+from agent.rpc.request import Consistency, Reply, RpcError
 from catalog.errors import CatalogError, Invalid
 from catalog.shape import to_json
 from tests.agent.harness import until, within
@@ -237,3 +238,30 @@ def test_rows_are_shown_as_the_api_does():
         "Leader",
         "Voters",
     }
+
+
+async def test_keys_are_changed_in_the_lan_of_every_datacenter(cluster: Cluster):
+    far = msgspec.structs.replace(KEYS, datacenter="dc2")
+    cluster.abroad.answers = {"dc2": Reply(value=(far,))}
+    change = KeyringChange(verb=KeyringVerb.LIST)
+
+    everywhere = (await within(cluster.remote.call(change))).value
+    here = (
+        await within(cluster.remote.call(msgspec.structs.replace(change, local_only=True)))
+    ).value
+
+    assert ["dc1", "dc2"] == [keyring.datacenter for keyring in everywhere]
+    assert ["dc1"] == [keyring.datacenter for keyring in here]
+    (asked,) = cluster.abroad.asked
+    assert asked == KeyringChange(verb=KeyringVerb.LIST, datacenter="dc2", local_only=True)
+
+
+async def test_a_datacenter_whose_keys_are_not_changed_is_named(cluster: Cluster, monkeypatch):
+    async def call(_request):
+        raise RpcError("no answer")
+
+    cluster.abroad.answers = {"dc2": Reply(value=())}
+    monkeypatch.setattr(cluster.abroad, "call", call)
+
+    with pytest.raises(CatalogError, match=r"dc2 \(LAN\) error: no answer"):
+        await within(cluster.remote.call(KeyringChange(verb=KeyringVerb.LIST)))
