@@ -7,6 +7,7 @@ changes of role are told, the timer is set. Everything here runs on the loop thr
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -51,6 +52,7 @@ class Engine:
         self.leadership = Leadership()
         self.newest: SnapshotMeta | None = None
         self.on_snapshot_wanted: Callable[[], None] = lambda: None
+        self.lease_ends_at_s = -math.inf  # as ``View.can_read_now`` found it since the last turn
         self.is_snapshot_missed = False  # a follower asked for one that cannot be read
         self.raft: Raft | None = None
         self._storage = storage
@@ -254,6 +256,7 @@ class Engine:
         raft, applier = self.raft, self.applier
         assert raft is not None
         now_s = self._now()
+        self.lease_ends_at_s = -math.inf  # the turn may end the lease
         if self.proposals.has_batch and not self.is_paused:
             self._propose(raft, now_s)
         for _ in range(ROUNDS_MAX):

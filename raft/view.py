@@ -112,12 +112,13 @@ class View:
 
     def can_read_now(self) -> bool:
         """Whether the own state is the newest, so that a linearizable read need not wait."""
-        raft = self._engine.raft
-        return (
-            raft is not None
-            and self._engine.applier.applied_index >= raft.commit_index
-            and raft.has_lease(self._now())
-        )
+        engine, now_s = self._engine, self._now()
+        raft = engine.raft
+        if raft is None or engine.applier.applied_index < raft.commit_index:
+            return False
+        if now_s >= engine.lease_ends_at_s:
+            engine.lease_ends_at_s = raft.lease_ends_at(now_s)
+        return now_s < engine.lease_ends_at_s
 
     def peer_status(self, peer_id: str) -> PeerStatus | None:
         """What a leader knows of one member; None on others, or when it is none."""

@@ -91,11 +91,15 @@ class Heartbeats:
 
     def has_lease(self) -> bool:
         """Whether no other server can have been elected yet, so that the own state is newest."""
+        return self._state.now < self.lease_ends_at()
+
+    def lease_ends_at(self) -> float:
+        """Until when that holds by what is known now; minus infinity without a lease."""
         state = self._state
-        if self._is_handing_over or not state.has_committed_in_term:
-            return False
+        if self._is_handing_over or not state.is_leader or not state.has_committed_in_term:
+            return -math.inf
         confirmed_at = self._peers.reached(state.now, lambda progress: progress.round_sent_at)
-        return state.now < confirmed_at + state.settings.lease_s
+        return confirmed_at + state.settings.lease_s
 
     def deadline(self) -> float:
         """When ``tick`` has something to do; it looks for a quorum with every round at least."""

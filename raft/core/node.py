@@ -305,6 +305,13 @@ class Raft:
         self._advance(now)
         return self._parts.heartbeats.has_lease()
 
+    def lease_ends_at(self, now: float) -> float:
+        """Until when that will be so, if nothing happens before the next input; minus infinity
+        where it is not so.
+        """
+        self._advance(now)
+        return self._parts.heartbeats.lease_ends_at()
+
     # --- dispatch ---
 
     def _advance(self, now: float) -> State:
