@@ -215,6 +215,7 @@ def summary(report: Report) -> str:
         "",
         f"{history.calls} calls, {len(history.writes)} writes acknowledged, "
         f"slowest answer {history.slowest_s:.1f} s",
+        f"  ({history.slowest})",
         f"{len(history.operations)} operations of registers, {len(history.steps)} steps of the "
         f"counter, {len(history.unique.acknowledged)} unique keys "
         f"(and {len(history.unique.unknown)} in doubt), "

@@ -29,6 +29,13 @@ class CutLeader:
             stage.switch.mend()
 
 
+class LongCutLeader(CutLeader):
+    """A cut for longer than any answer may take: what was asked of the old leader must end."""
+
+    name = "leader long in the minority"
+    lasts_s = 15.0
+
+
 class CutFollowers:
     """As many followers as make no majority are cut off; the leader stays."""
 
