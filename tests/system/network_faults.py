@@ -9,7 +9,6 @@ class CutLeader:
     """The leader is cut off, with as many others as make no majority."""
 
     name = "leader in the minority"
-    ends_leader = False  # the clients of the minority cannot tell when the others have a leader
     lasts_s = 4.0
 
     def begin(self, stage: Stage) -> str:
@@ -40,7 +39,6 @@ class CutFollowers:
     """As many followers as make no majority are cut off; the leader stays."""
 
     name = "followers in the minority"
-    ends_leader = False
     lasts_s = 4.0
 
     def begin(self, stage: Stage) -> str:
@@ -58,7 +56,6 @@ class DeafLeader:
     """What the others send to the leader is lost; they hear it."""
 
     name = "nothing reaches the leader"
-    ends_leader = False
     lasts_s = 4.0
 
     def begin(self, stage: Stage) -> str:
@@ -89,7 +86,6 @@ class CutPair:
     """The leader and one follower do not hear each other; all others hear both."""
 
     name = "leader cut from one follower"
-    ends_leader = False
     lasts_s = 4.0
 
     def begin(self, stage: Stage) -> str:
