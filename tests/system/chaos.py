@@ -45,6 +45,8 @@ WHOLE_WAIT_S: Final = 30.0
 OVERHEAD_S_MAX: Final = 120.0
 # A dead leader is noticed after one to two election timeouts; half of the times shall be less.
 OUTAGE_MEDIAN_S_MAX: Final = 2 * ELECTION_TIMEOUT_S
+# Of what servers hold instead of the same.
+COMPLAINT_LENGTH_MAX: Final = 500
 # A server that is dead for a while is no reason to change who has a vote, and a new one gets its
 # vote soon.
 STEADY_VOTERS: Final = (
@@ -124,6 +126,8 @@ def run(
                     break
                 report.episodes.append(episode(stage, load, fault, report.broken))
                 tell(report.episodes[-1], began_s)
+        except (Broken, TimeoutError) as error:
+            report.broken.append(str(error))
         finally:
             load.end()
         judge_at_end(stage, report)
@@ -183,8 +187,12 @@ def wait_whole(servers: Servers, history: History, since_s: float) -> None:
 def judge_at_end(stage: Stage, report: Report) -> None:
     """Compare the servers, and judge the history."""
     servers = stage.servers
-    leader = servers[servers.wait_leader()]
-    rows = servers.wait_same(PREFIX)
+    try:
+        leader = servers[servers.wait_leader()]
+        rows = servers.wait_same(PREFIX)
+    except TimeoutError as error:
+        report.broken.append(str(error)[:COMPLAINT_LENGTH_MAX])
+        return
     sessions = [row["Name"] for row in leader.get("/v1/session/list?consistent").json]
     registers = judge_registers(report.history)
     report.undecided_count = sum(found is Verdict.UNKNOWN for found in registers.values())

@@ -297,8 +297,8 @@ class Client(threading.Thread):
             self.connection = None
 
     def refused(self, text: str) -> None:
-        """Count an answer that was no success; numbers and addresses in it are all the same."""
-        text = re.sub(r"(?<!^)\b\d[\d.:]*", "#", text)
+        """Count an answer that was no success; its numbers, addresses and paths do not matter."""
+        text = re.sub(r"(?<!^)\b\d[\d.:]*|/\S+", "#", text)
         self.history.refusals[text] = self.history.refusals.get(text, 0) + 1
 
     def took(self, began_s: float, call: str, outcome: str) -> None:

@@ -16,6 +16,8 @@ from typing import Final
 
 import pytest
 
+from tests.system.agent_process import ROOT
+
 SOURCE: Final = Path(__file__).with_name("sabotage.c")
 # A compiler on a busy machine.
 BUILD_WAIT_S: Final = 60.0
@@ -102,7 +104,8 @@ class SmallDisk:
         if self._keeper.stdout.readline() != "ready\n":
             pytest.fail("a small tmpfs cannot be mounted; needs CAP_SYS_ADMIN")
         pid = self._keeper.pid
-        self.prefix = ("nsenter", f"--mount=/proc/{pid}/ns/mnt")
+        # Entering a mount namespace leaves the working directory, where the program is found.
+        self.prefix = ("nsenter", f"--mount=/proc/{pid}/ns/mnt", f"--wd={ROOT}")
         self.inside = Path(f"/proc/{pid}/root{directory}")
 
     def fill(self) -> None:
