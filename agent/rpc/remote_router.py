@@ -154,6 +154,12 @@ class RemoteRouter:
         """Nothing can be read here."""
         raise NotLocal
 
+    def read_soon(
+        self, request: ReadRequest, done: Callable[[Reply | Exception], None]
+    ) -> NoReturn:
+        """Nothing can be read here."""
+        raise NotLocal
+
     def submit(self, request: Request, done: Callable[[object], None]) -> NoReturn:
         """Nothing can be written here."""
         raise NotLocal
