@@ -280,7 +280,7 @@ class Engine:
         commands, dones = self.proposals.take_batch()
         outcome = raft.propose(commands, now_s, self.proposals.term)
         if isinstance(outcome, Accepted):
-            self.proposals.accepted(outcome.first_index, commands, dones)
+            self.proposals.accepted(outcome.first_index, commands, dones, now_s)
         else:
             self.proposals.refuse(commands, dones, refusal_error(outcome, self.address))
 

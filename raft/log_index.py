@@ -4,15 +4,18 @@ Fed with every record in order, by recovery and by each append alike, so both ha
 entries extend the log by one, a truncation cuts it, a mark past the end restarts it.
 """
 
-from typing import NamedTuple
+import msgspec
 
 from raft.entries import HardState
 from raft.errors import Corrupt
 from raft.records import HARD_STATE, MARK, TRUNCATE, Body
 
 
-class Place(NamedTuple):
-    """Segment number and offset of a record in it."""
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """Segment number and offset of a record in it.
+
+    There is one for each live entry: tracked ones would set off full collections under load.
+    """
 
     segment: int
     offset: int

@@ -6,6 +6,7 @@ known to be committed is answered with ``OutcomeUnknown``: it may still be appli
 """
 
 import logging
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -15,6 +16,8 @@ from raft.machine import Done
 
 BACKLOG_BYTES_MAX: Final = 64 * 1024 * 1024  # submitted, not yet applied: refuse before memory does
 BACKLOG_COUNT_MAX: Final = 65_536  # tiny commands cost more as objects than as bytes
+LOOK_INTERVAL_S: Final = 0.1  # a look at the disk costs more than taking a small batch
+LOOK_BYTES: Final = 1024 * 1024  # taken since the last look: little beside what is kept free
 
 _log = logging.getLogger("raft")
 
@@ -35,6 +38,8 @@ class Proposals:
         self._wake = wake
         self._shortage = shortage
         self._present_shortage: str | None = None
+        self._looked_at_s = -math.inf
+        self._unseen_bytes = 0  # taken since the last look at the disk
         self._commands: list[bytes] = []
         self._dones: list[Done] = []
         self.waiting: dict[int, Done] = {}  # by index: whom to tell once it is applied
@@ -91,13 +96,19 @@ class Proposals:
         self._commands, self._dones = [], []
         return batch
 
-    def accepted(self, first_index: int, commands: list[bytes], dones: list[Done]) -> None:
+    def accepted(
+        self, first_index: int, commands: list[bytes], dones: list[Done], now_s: float
+    ) -> None:
         """The batch is in the log from ``first_index`` on."""
+        batch_bytes = sum(map(len, commands))
         if not self.waiting:
             # Nothing else is charged; what was charged for lost proposals ends here.
-            self._backlog_bytes = sum(map(len, commands))
+            self._backlog_bytes = batch_bytes
         self.waiting.update(zip(range(first_index, first_index + len(dones)), dones, strict=True))
-        self._present_shortage = self._shortage()
+        self._unseen_bytes += batch_bytes
+        if now_s >= self._looked_at_s + LOOK_INTERVAL_S or self._unseen_bytes >= LOOK_BYTES:
+            self._present_shortage = self._shortage()
+            self._looked_at_s, self._unseen_bytes = now_s, 0
 
     def refuse(self, commands: list[bytes], dones: list[Done], error: RaftError) -> None:
         """The batch was not taken, and never will be."""

@@ -100,6 +100,15 @@ def decode_body(body: bytes | memoryview) -> Body | None:
     return Body(kind, term, index, bytes(body[BODY_BYTES_MIN:]), crc)
 
 
+def outline(encoded: bytes) -> Body:
+    """What the log index has to know of a body that was just encoded here: nothing is verified.
+
+    Only a hard state comes with its payload; the index does not look at any other.
+    """
+    crc, kind, term, index = _BODY.unpack_from(encoded)
+    return Body(kind, term, index, encoded[BODY_BYTES_MIN:] if kind == HARD_STATE else b"", crc)
+
+
 def decode_entry(encoded: bytes, start: int, end: int) -> Entry | None:
     """Check and read the entry at ``[start, end)``, in one step; None when it is not one."""
     payload_at = start + BODY_BYTES_MIN

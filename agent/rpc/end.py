@@ -13,6 +13,9 @@ from agent.rpc import wire
 
 SEND_BUFFER_BYTES: Final = 1024 * 1024  # one part: above it senders wait
 KEEPALIVE_INTERVAL_S: Final = 15.0  # two silent ones end a connection: a dead host is seen in 30 s
+# A server cut off from a leader has another one within seconds; what it asked the old one is then
+# not to wait for longer than the hold time (7 s).
+SERVERS_KEEPALIVE_INTERVAL_S: Final = 3.0
 CLOSE_GRACE_S: Final = 2.0  # for what is buffered to reach the other end, before it is dropped
 
 
@@ -114,6 +117,15 @@ class End(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
 
+    @property
+    def _keepalive_interval_s(self) -> float:
+        own, peer = self._hello, self.peer
+        assert peer is not None, "connections are kept alive after the hellos"
+        is_among_servers = own.role is peer.role is wire.Role.SERVER
+        if is_among_servers and own.datacenter == peer.datacenter:
+            return SERVERS_KEEPALIVE_INTERVAL_S
+        return KEEPALIVE_INTERVAL_S
+
     def _keep_alive(self) -> None:
         if not self._heard and self._pinged:
             self._end("no answer to a ping")
@@ -123,7 +135,7 @@ class End(asyncio.Protocol):
         if self._pinged:
             self._send(wire.Ping())
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(KEEPALIVE_INTERVAL_S, self._keep_alive)
+        self._timer = loop.call_later(self._keepalive_interval_s, self._keep_alive)
 
     # Frames.
 
@@ -156,7 +168,7 @@ class End(asyncio.Protocol):
         self.peer = hello
         self._stop_timer()
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(KEEPALIVE_INTERVAL_S, self._keep_alive)
+        self._timer = loop.call_later(self._keepalive_interval_s, self._keep_alive)
         self._on_ready()
 
     def _send(self, frame: wire.Frame) -> None:

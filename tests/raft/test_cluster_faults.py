@@ -39,6 +39,7 @@ class Writer:
                 continue
             except RaftError:
                 self.refused.add(command)
+                await asyncio.sleep(0.005)
             else:
                 self.acknowledged.append(command)
 

@@ -12,13 +12,19 @@ class Site:
     def __init__(self) -> None:
         self.wakes = 0
         self.shortage: str | None = None
-        self.proposals = Proposals(self._wake, lambda: self.shortage)
+        self.looks = 0
+        self.now_s = 100.0
+        self.proposals = Proposals(self._wake, self._look)
         self.proposals.refusal = None
         self.proposals.term = 3
         self.answers: list[tuple[int, object]] = []
 
     def _wake(self) -> None:
         self.wakes += 1
+
+    def _look(self) -> str | None:
+        self.looks += 1
+        return self.shortage
 
     def done(self, index: int, result: object) -> None:
         self.answers.append((index, result))
@@ -27,7 +33,7 @@ class Site:
         self.proposals.submit(command, self.done, term)
 
     def accept(self, first_index: int) -> None:
-        self.proposals.accepted(first_index, *self.proposals.take_batch())
+        self.proposals.accepted(first_index, *self.proposals.take_batch(), self.now_s)
 
 
 def test_one_batch_wakes_once() -> None:
@@ -149,6 +155,34 @@ def test_a_full_disk_refuses_until_there_is_room() -> None:
 
     site.shortage = None
     site.submit(b"b")
+
+
+def test_the_disk_is_looked_at_once_in_a_while() -> None:
+    site = Site()
+    for index in range(1, 11):
+        site.submit(b"a")
+        site.accept(index)
+    assert 1 == site.looks
+
+    site.now_s += module.LOOK_INTERVAL_S
+    site.submit(b"a")
+    site.accept(11)
+
+    assert 2 == site.looks
+
+
+def test_the_disk_is_looked_at_sooner_when_much_was_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LOOK_BYTES", 4)
+    site = Site()
+    looks = []
+    for index in range(1, 8):
+        site.submit(b"ab")
+        site.accept(index)
+        looks.append(site.looks)
+
+    assert [1, 1, 2, 2, 3, 3, 4] == looks
 
 
 def test_a_proposer_that_fails_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:

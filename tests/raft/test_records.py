@@ -1,5 +1,6 @@
 """The record format against arbitrary content and arbitrary damage."""
 
+import msgspec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from raft.records import (
     encode_truncate,
     frame,
     framed_bytes,
+    outline,
     read_record,
     was_synced,
 )
@@ -53,6 +55,22 @@ def test_entry_survives_the_round_trip(entry: Entry) -> None:
 
     assert body is not None
     assert entry == as_entry(body)
+
+
+@given(ENTRIES)
+def test_an_outline_is_the_body_without_what_the_entry_holds(entry: Entry) -> None:
+    encoded = encode_entry(entry)
+    body = decode_body(encoded)
+
+    assert body is not None
+    assert msgspec.structs.replace(body, payload=b"") == outline(encoded)
+
+
+@given(U64, st.text(max_size=9), U64)
+def test_the_outline_of_a_hard_state_is_all_of_it(term: int, vote: str, commit: int) -> None:
+    encoded = encode_hard_state(HardState(term, vote, commit))
+
+    assert decode_body(encoded) == outline(encoded)
 
 
 @given(ENTRIES, st.binary(max_size=9), st.binary(max_size=9))

@@ -58,13 +58,16 @@ FREQUENT_SNAPSHOTS: Final = (
 
 @dataclass
 class Episode:
-    """One fault as it went. Seconds: until the next write, and from its end until all was well."""
+    """One fault as it went.
+
+    Seconds: from its end until all was well; the longest without a write, from its beginning on.
+    """
 
     fault: Fault
     victims: str
     began_s: float
     healed_after_s: float = 0.0
-    outage_s: float | None = None
+    outage_s: float = 0.0
 
 
 @dataclass
@@ -78,8 +81,7 @@ class Report:
 
     def outages_s(self, kind: type[Fault]) -> list[float]:
         """The outages after faults of a kind."""
-        own = (episode.outage_s for episode in self.episodes if type(episode.fault) is kind)
-        return [seconds for seconds in own if seconds is not None]
+        return [episode.outage_s for episode in self.episodes if type(episode.fault) is kind]
 
 
 def play(minutes: float, server_count: int, seed: int) -> int:
@@ -158,9 +160,9 @@ def episode(stage: Stage, load: Load, fault: Fault, broken: list[str]) -> Episod
         broken.append(f"{fault.name} ({victims}): {error}")
     ended_s = time.monotonic()
     wait_whole(stage.servers, load.history, ended_s)
-    found.healed_after_s = time.monotonic() - ended_s
-    if fault.ends_leader:
-        found.outage_s = outage_s(load.history.writes, found.began_s)
+    whole_s = time.monotonic()
+    found.healed_after_s = whole_s - ended_s
+    found.outage_s = outage_s(load.history.writes, found.began_s, whole_s)
     time.sleep(CALM_S)
     return found
 
@@ -194,10 +196,9 @@ def judge_at_end(stage: Stage, report: Report) -> None:
 
 def tell(found: Episode, began_s: float) -> None:
     """Print an episode's row."""
-    outage = "" if found.outage_s is None else f"{found.outage_s:5.2f} s without writes"
     print(
         f"{found.began_s - began_s:6.1f} s  {found.fault.name:30}{found.victims:18}"
-        f"whole {found.healed_after_s:4.1f} s after its end  {outage}",
+        f"{found.outage_s:5.2f} s without writes, whole {found.healed_after_s:4.1f} s after",
         flush=True,
     )
 
@@ -208,13 +209,14 @@ def summary(report: Report) -> str:
     lines = ["", f"{'without writes after':32}{'times':>6}{'median':>9}{'longest':>9}"]
     kinds = {type(episode.fault): episode.fault.name for episode in report.episodes}
     for kind, name in kinds.items():
-        if outages := report.outages_s(kind):
-            middle_s, longest_s = median_s(outages), max(outages)
-            lines.append(f"{name:32}{len(outages):6}{middle_s:7.2f} s{longest_s:7.2f} s")
+        outages = report.outages_s(kind)
+        middle_s, longest_s = median_s(outages), max(outages)
+        lines.append(f"{name:32}{len(outages):6}{middle_s:7.2f} s{longest_s:7.2f} s")
     lines += [
         "",
         f"{history.calls} calls, {len(history.writes)} writes acknowledged, "
         f"slowest answer {history.slowest_s:.1f} s",
+        f"  ({history.slowest})",
         f"{len(history.operations)} operations of registers, {len(history.steps)} steps of the "
         f"counter, {len(history.unique.acknowledged)} unique keys "
         f"(and {len(history.unique.unknown)} in doubt), "

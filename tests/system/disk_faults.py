@@ -21,7 +21,6 @@ class FailedSync:
     """A sync of the leader's disk fails: its process has to end; the others go on."""
 
     name = "failing fsync of the leader"
-    ends_leader = True
     lasts_s = 2.5
 
     def begin(self, stage: Stage) -> str:
@@ -47,7 +46,6 @@ class HungSync:
     """The leader's disk hangs: another leads until it goes on."""
 
     name = "hung fsync of the leader"
-    ends_leader = True
     lasts_s = 4.0
 
     def begin(self, stage: Stage) -> str:
@@ -69,7 +67,6 @@ class SlowSync:
     """Each sync of the leader takes long; writes are slower, nothing else."""
 
     name = "slow fsync of the leader"
-    ends_leader = False
     lasts_s = 3.0
 
     def begin(self, stage: Stage) -> str:
@@ -85,7 +82,6 @@ class FullDisk:
     """No room on the leader's disk: writes are refused until there is room again."""
 
     name = "full disk of the leader"
-    ends_leader = False
     lasts_s = 3.0
 
     def begin(self, stage: Stage) -> str:
@@ -105,7 +101,6 @@ class WipedFollower:
     """A follower loses its disk for ever, and comes back empty: a new server at an old place."""
 
     name = "lost disk of a follower"
-    ends_leader = False
     lasts_s = 1.0
 
     def begin(self, stage: Stage) -> str:
@@ -124,7 +119,6 @@ class ClockJump:
     """The wall clock of one server jumps and jumps back: nothing may come of it."""
 
     name = "clock jump"
-    ends_leader = False
     lasts_s = 2.5
 
     def begin(self, stage: Stage) -> str:

@@ -12,7 +12,14 @@ from tests.system.disk_faults import (
     SlowSync,
     WipedFollower,
 )
-from tests.system.network_faults import CutFollowers, CutLeader, CutPair, DeafLeader, MuteLeader
+from tests.system.network_faults import (
+    CutFollowers,
+    CutLeader,
+    CutPair,
+    DeafLeader,
+    LongCutLeader,
+    MuteLeader,
+)
 from tests.system.process_faults import (
     HandOver,
     KillAll,
@@ -37,6 +44,7 @@ QUICK: Final[tuple[Callable[[], Fault], ...]] = (
 EVERY: Final[tuple[Callable[[], Fault], ...]] = (
     *QUICK,
     KillFollower,
+    LongCutLeader,
     CutFollowers,
     MuteLeader,
     CutPair,

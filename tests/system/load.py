@@ -86,6 +86,7 @@ class History:
     complaints: list[str] = field(default_factory=list)  # promises seen broken on the way
     refusals: dict[str, int] = field(default_factory=dict)  # how often each answer was no success
     slowest_s: float = 0.0
+    slowest: str = ""  # which call that was, when, and what came of it
     calls: int = 0
     ticks: "itertools.count[int]" = field(default_factory=itertools.count)
     values: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -257,18 +258,19 @@ class Client(threading.Thread):
             answer = connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            self.refused(began_s, type(error).__name__)
+            self.took(began_s, f"{method} {path}", type(error).__name__)
+            self.refused(type(error).__name__)
             self.leave()
             raise Unknown from error
+        text = f"{answer.status} {content.decode(errors='replace')}"
+        self.took(began_s, f"{method} {path}", text)
         if answer.status not in (200, 404):
-            text = f"{answer.status} {content.decode(errors='replace')}"
-            self.refused(began_s, text)
+            self.refused(text)
             if answer.status == 429 or any(reason in text for reason in SURELY_NOT):
                 self.is_unknown = False
                 raise NotDone(text)
             raise Unknown(text)
         self.is_unknown = False
-        self.took(began_s)
         if method != "GET":
             written = Acknowledged(began_s, time.monotonic(), self.server)
             self.history.writes.append(written)
@@ -294,15 +296,19 @@ class Client(threading.Thread):
             self.connection.close()
             self.connection = None
 
-    def refused(self, began_s: float, text: str) -> None:
-        """Count an answer that was no success."""
-        self.took(began_s)
-        text = re.sub(r"\d+(\.\d+)*", "#", text.replace(str(self.agent.log_path.parent.parent), ""))
+    def refused(self, text: str) -> None:
+        """Count an answer that was no success; numbers and addresses in it are all the same."""
+        text = re.sub(r"(?<!^)\b\d[\d.:]*", "#", text)
         self.history.refusals[text] = self.history.refusals.get(text, 0) + 1
 
-    def took(self, began_s: float) -> None:
+    def took(self, began_s: float, call: str, outcome: str) -> None:
+        """Count a call, and keep the slowest."""
         self.history.calls += 1
-        self.history.slowest_s = max(self.history.slowest_s, time.monotonic() - began_s)
+        now_s = time.monotonic()
+        if now_s - began_s > self.history.slowest_s:
+            self.history.slowest_s = now_s - began_s
+            at_s = began_s - self.began_s
+            self.history.slowest = f"{call} at {self.server}, {at_s:.1f} s: {outcome[:100]}"
 
 
 class Load:

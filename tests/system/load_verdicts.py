@@ -7,6 +7,7 @@ Consul's consistency modes for the rest.
 import base64
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from statistics import median
 from typing import Any, Final
 
@@ -95,13 +96,13 @@ def too_slow(history: History) -> list[str]:
     """No call waits longer than the hold time and a little."""
     if history.slowest_s <= ANSWER_S_MAX:
         return []
-    return [f"an answer took {history.slowest_s:.1f} s; {ANSWER_S_MAX:.0f} s are allowed"]
+    return [f"an answer took {history.slowest_s:.1f} s ({history.slowest})"]
 
 
-def outage_s(writes: Sequence[Acknowledged], since_s: float) -> float | None:
-    """Seconds from a moment to the first acknowledgement of a write that began after it."""
-    ends = [write.ended_s for write in writes if write.began_s >= since_s]
-    return min(ends) - since_s if ends else None
+def outage_s(writes: Sequence[Acknowledged], since_s: float, until_s: float) -> float:
+    """The longest time between two moments in which nobody's write was acknowledged."""
+    ends = sorted(write.ended_s for write in writes if since_s < write.ended_s < until_s)
+    return max(after - before for before, after in pairwise([since_s, *ends, until_s]))
 
 
 def median_s(seconds: Sequence[float]) -> float:

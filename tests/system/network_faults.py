@@ -9,7 +9,6 @@ class CutLeader:
     """The leader is cut off, with as many others as make no majority."""
 
     name = "leader in the minority"
-    ends_leader = False  # the clients of the minority cannot tell when the others have a leader
     lasts_s = 4.0
 
     def begin(self, stage: Stage) -> str:
@@ -29,11 +28,17 @@ class CutLeader:
             stage.switch.mend()
 
 
+class LongCutLeader(CutLeader):
+    """A cut for longer than any answer may take: what was asked of the old leader must end."""
+
+    name = "leader long in the minority"
+    lasts_s = 15.0
+
+
 class CutFollowers:
     """As many followers as make no majority are cut off; the leader stays."""
 
     name = "followers in the minority"
-    ends_leader = False
     lasts_s = 4.0
 
     def begin(self, stage: Stage) -> str:
@@ -51,7 +56,6 @@ class DeafLeader:
     """What the others send to the leader is lost; they hear it."""
 
     name = "nothing reaches the leader"
-    ends_leader = False
     lasts_s = 4.0
 
     def begin(self, stage: Stage) -> str:
@@ -82,7 +86,6 @@ class CutPair:
     """The leader and one follower do not hear each other; all others hear both."""
 
     name = "leader cut from one follower"
-    ends_leader = False
     lasts_s = 4.0
 
     def begin(self, stage: Stage) -> str:

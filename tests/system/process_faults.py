@@ -11,7 +11,6 @@ class KillLeader:
     """kill -9 of the leader; it is started again."""
 
     name = "kill -9 of the leader"
-    ends_leader = True
     lasts_s = 2.5
 
     def begin(self, stage: Stage) -> str:
@@ -27,7 +26,6 @@ class KillFollower(KillLeader):
     """kill -9 of a follower; it is started again."""
 
     name = "kill -9 of a follower"
-    ends_leader = False
 
     @override
     def begin(self, stage: Stage) -> str:
@@ -40,7 +38,6 @@ class KillAll:
     """kill -9 of all at once, and all started again."""
 
     name = "kill -9 of all"
-    ends_leader = False
     lasts_s = 0.5
 
     def begin(self, stage: Stage) -> str:
@@ -56,7 +53,6 @@ class PauseLeader:
     """The leader stands still for two election timeouts, then goes on as if it led."""
 
     name = "pause of the leader"
-    ends_leader = True
     lasts_s = 2 * ELECTION_TIMEOUT_S
 
     def begin(self, stage: Stage) -> str:
@@ -93,7 +89,6 @@ class HandOver:
     """The leader is asked to give the leadership to another."""
 
     name = "hand-over by the operator"
-    ends_leader = True
     lasts_s = 1.0
 
     def begin(self, stage: Stage) -> str:

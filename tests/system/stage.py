@@ -1,8 +1,7 @@
 """What faults of servers act on, and what a fault is.
 
-A fault picks its victims when it begins. ``ends_leader`` tells that the time until the next
-acknowledged write is one of a failover. What a fault promises of the product, beside the promises
-of the load, is checked by ``end``.
+A fault picks its victims when it begins. What the product promises under it, beside the promises of
+the load, is checked when it ends.
 """
 
 from dataclasses import dataclass
@@ -29,7 +28,6 @@ class Fault(Protocol):
     """One kind of trouble."""
 
     name: str
-    ends_leader: bool
     lasts_s: float
 
     def begin(self, stage: Stage) -> str:

@@ -105,9 +105,8 @@ def test_an_answer_that_hangs_is_found() -> None:
     assert "an answer took 19.0 s" in broken
 
 
-def test_an_outage_ends_with_a_write_that_began_in_it() -> None:
-    before = Acknowledged(began_s=9.9, ended_s=10.1, server="s1")
-    after = Acknowledged(began_s=10.5, ended_s=11.5, server="s2")
+def test_an_outage_is_the_longest_time_without_a_write() -> None:
+    writes = [Acknowledged(0.0, ended_s, "s1") for ended_s in (1.0, 10.5, 12.0, 12.5, 30.0)]
 
-    assert outage_s([before, after], 10.0) == 1.5
-    assert outage_s([before], 10.0) is None
+    assert outage_s(writes, 10.0, 13.0) == 1.5
+    assert outage_s(writes, 12.75, 20.0) == 7.25

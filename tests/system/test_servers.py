@@ -2,8 +2,8 @@
 
 import itertools
 import json
-import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,8 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
 # A new server is trusted after one second instead of ten, so that a test can wait for it.
 QUICK_TRUST = '-hcl=autopilot { server_stabilization_time = "1s" }'
+# The hold time of 7 s, and a busy machine.
+ANSWER_S_MAX = 13.0
 VOTERS = {"s1": True, "s2": True, "s3": True}
 
 
@@ -156,39 +158,29 @@ def test_rolling_restart_loses_no_write_and_no_member(trio: Servers) -> None:
 # Beginnings.
 
 
-@pytest.mark.parametrize("order", [("s3", "s1", "s2"), ("s2", "s3", "s1")])
-def test_servers_form_one_cluster_from_any_order_of_start(
-    start_agent: AgentStarter, order: tuple[str, ...]
+@pytest.mark.parametrize("last", ["s1", "s3"])
+def test_servers_form_one_cluster_once_the_last_expected_one_is_there(
+    start_agent: AgentStarter, last: str
 ) -> None:
     servers = loopback_servers(start_agent, 3)
+    first, second = (name for name in ("s3", "s2", "s1") if name != last)
+    servers[first].spawn()
+    servers[second].spawn()
+    wait_until(
+        lambda: sorted(member_status_or_none(servers, first)) == sorted([first, second]),
+        timeout_s=20,
+    )
 
-    servers[order[0]].spawn()
-    time.sleep(0.5)  # the first is alone for a while, and must not begin by itself
-    for name in order[1:]:
-        servers[name].spawn()
-    for name in order:
-        servers[name].wait_ready()
-
-    assert servers.leader() != ""
-    for name in order:
-        assert servers.members(name) == VOTERS
-
-
-def test_two_of_three_expected_servers_wait_for_the_third(start_agent: AgentStarter) -> None:
-    servers = loopback_servers(start_agent, 3)
-    for name in ("s1", "s2"):
-        servers[name].spawn()
-    wait_until(lambda: sorted(member_status_or_none(servers, "s1")) == ["s1", "s2"], timeout_s=20)
-
-    answer = servers["s1"].put("/v1/kv/a", "x")
-    leader = servers["s1"].get("/v1/status/leader").json
-    servers["s3"].spawn()
+    answer = servers[first].get("/v1/kv/a")
+    leader = servers[first].get("/v1/status/leader").json
+    servers[last].spawn()
     for name in servers.names:
         servers[name].wait_ready()
 
     assert (500, "No cluster leader") == (answer.status, answer.text)
     assert leader == ""
-    assert servers.members("s1") == VOTERS
+    for name in servers.names:
+        assert servers.members(name) == VOTERS
 
 
 def member_status_or_none(servers: Servers, name: str) -> dict[str, str]:
@@ -316,17 +308,20 @@ def test_one_of_three_refuses_writes_shows_what_it_has_and_heals(
     last = servers["s1"]
     wait_until(lambda: last.get("/v1/status/leader").json == "", timeout_s=20, what="no leader")
 
-    began_s = time.monotonic()
-    refused = last.put("/v1/kv/a", "x")
-    took_s = time.monotonic() - began_s
-    default = last.get("/v1/kv/kept")
+    with ThreadPoolExecutor() as callers:
+        asked = [
+            callers.submit(last.put, "/v1/kv/a", "x"),
+            callers.submit(last.get, "/v1/kv/kept"),
+            callers.submit(last.get, "/v1/kv/kept?consistent"),
+        ]
+        answers = [call.result() for call in asked]
     stale = last.get("/v1/kv/kept?stale&raw")
     servers["s2"].spawn()
     wait_until(lambda: last.put("/v1/kv/after", "x").status == 200, timeout_s=20)
 
-    assert (500, "No cluster leader") == (refused.status, refused.text)
-    assert took_s < 13.0
-    assert (500, "No cluster leader") == (default.status, default.text)
+    for refused in answers:
+        assert (500, "No cluster leader") == (refused.status, refused.text)
+        assert refused.elapsed_s < ANSWER_S_MAX
     assert (200, "x", "false") == (stale.status, stale.text, stale.headers["X-Consul-KnownLeader"])
-    assert int(stale.headers["X-Consul-LastContact"]) > took_s * 1000
+    assert int(stale.headers["X-Consul-LastContact"]) > 1000 * answers[0].elapsed_s
     assert raw(servers, "s1", "kept") == "x"

@@ -158,9 +158,9 @@ class Echo:
 class Joined:
     """Two ends that said hello."""
 
-    def __init__(self, tasks: Tasks) -> None:
+    def __init__(self, tasks: Tasks, role: wire.Role = wire.Role.CLIENT) -> None:
         self.echo = Echo()
-        self.calling = CallingEnd(hello(), HANDSHAKE_S)
+        self.calling = CallingEnd(hello(role=role), HANDSHAKE_S)
         self.answering = AnsweringEnd(
             hello("server-1", wire.Role.SERVER), HANDSHAKE_S, self.echo, tasks
         )

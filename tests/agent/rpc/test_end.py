@@ -141,6 +141,19 @@ async def test_an_end_that_fell_silent_is_left(ticks, tasks: Tasks):
     await within(joined.answering.ended())
 
 
+async def test_servers_of_a_datacenter_leave_a_silent_one_sooner(monkeypatch, tasks: Tasks):
+    monkeypatch.setattr(end_module, "SERVERS_KEEPALIVE_INTERVAL_S", 0.005)
+    joined = Joined(tasks, wire.Role.SERVER)
+    await within(joined.calling.greeted())
+    call = asyncio.create_task(joined.calling.call("wait", b""))
+    await until(lambda: joined.echo.begun == 1)
+
+    joined.back.blocked = joined.out.blocked = True
+
+    with pytest.raises(ConnectionLost, match="no answer to a ping"):
+        await within(call)
+
+
 async def test_what_cannot_be_delivered_is_dropped_in_the_end(joined: Joined, monkeypatch):
     monkeypatch.setattr(end_module, "CLOSE_GRACE_S", 0.01)
     joined.out.blocked = True

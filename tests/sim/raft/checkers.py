@@ -84,6 +84,7 @@ class Checkers:
             core.configuration_index,
             seen.configurations[-1],
         )
+        seen.lease = (core.term, core.lease_ends_at(server.local_s()))
         if seen.is_leader:
             leadership.check_progress(self.truth, server)
 

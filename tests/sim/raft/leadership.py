@@ -65,9 +65,10 @@ def on_won(truth: Truth, server: "SimServer", seen: Seen) -> None:
         if term < seen.term:
             _require_complete(truth, server, seen, index)
     for other in truth.servers.values():
-        if other.is_leader and truth.seen[other.name].term < seen.term:
+        lease_term, lease_ends_at = truth.seen[other.name].lease
+        if other.core is not None and lease_term < seen.term:
             require(
-                not other.running.has_lease(other.local_s()),
+                other.local_s() >= lease_ends_at,
                 "a lease is valid although another leader was elected",
                 other.name,
                 server.name,

@@ -4,6 +4,7 @@ Each replaces one method of the core by a version that breaks one rule, as a rea
 once did or could. ``seeds_to_catch`` tells how many seeds it takes until a run goes wrong.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 from unittest.mock import patch
@@ -230,8 +231,9 @@ def read_what_is_here(self: Reads, token: Any, *, lease_allowed: bool) -> None:
     self._await_applied(token, self._state.commit_index)
 
 
-def lease_without_end(self: Heartbeats) -> bool:
-    return self._state.has_committed_in_term and not self._is_handing_over
+def lease_without_end(self: Heartbeats) -> float:
+    has_lease = self._state.has_committed_in_term and not self._is_handing_over
+    return math.inf if has_lease else -math.inf
 
 
 def has_snapshot_by_length(self: SnapshotReceiver, meta: Any) -> bool:
@@ -316,7 +318,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "lease without end",
-        (Heartbeats, "has_lease", lease_without_end),
+        (Heartbeats, "lease_ends_at", lease_without_end),
         {"faults": ("pause",), **LONG},
     ),
     Mutation(

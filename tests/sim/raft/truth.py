@@ -4,6 +4,7 @@ The core is asked for as little as possible. Its log is rebuilt from the writes 
 durable is read from the simulated disks, and memberships are decoded here.
 """
 
+import math
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ class Seen:
         self.term = 0
         self.epoch = 0
         self.is_leader = False
+        self.lease = (0, -math.inf)  # its term, and its end on the own clock as of the last turn
         self.transfer_target = ""
         self.led_term = 0  # the last one it led in this life; it may have left it in this turn
 
@@ -59,6 +61,7 @@ class Seen:
         """The process is new; the log is what the disk kept."""
         self.commit_index = self.applied_index = self.term = self.epoch = 0
         self.is_leader, self.led_term, self.transfer_target = False, 0, ""
+        self.lease = (0, -math.inf)
         self.log = Image()
         self.log.first_index, self.log.base_term = image.first_index, image.base_term
         self.log.entries = list(image.entries)
