@@ -101,6 +101,7 @@ class RemoteRouter:
 
     changes: Final = 0  # nothing is kept here that could change
     is_newest: Final = False
+    sees_own_writes: Final = True  # nothing is kept here that could lack them
 
     def __init__(
         self,

@@ -57,6 +57,10 @@ class Consensus(Protocol):
         """Whether a read of now, here, sees every write that was answered before."""
 
     @property
+    def applied_index(self) -> int:
+        """Index of the newest command that the own state has seen."""
+
+    @property
     def leader_address(self) -> str:
         """Where the leader listens; empty while none is known."""
 
@@ -102,6 +106,7 @@ class ServerRouter:
         self._gate = ReadGate(consensus)
         self._hold_s = hold_s
         self._start_task = start_task
+        self._written_index = 0  # of what the leader wrote for callers of this server
 
     async def call(self, request: Request) -> Reply:
         """Answer any request. Raises CatalogError, RpcError or RaftError."""
@@ -194,6 +199,15 @@ class ServerRouter:
         """Whether a kept answer, whose keys have not changed, is as good as a new one."""
         return self._consensus.can_read_now()
 
+    @property
+    def sees_own_writes(self) -> bool:
+        """Whether the own state has all that was written through this server.
+
+        A moment later it has; until then not even a stale read is answered from it, so that who
+        registers something here finds it here.
+        """
+        return self._consensus.applied_index >= self._written_index
+
     def watch(self, keys: list[Hashable], wake_up: Callable[[], None]) -> None:
         """Call ``wake_up`` once, at the first change of what a read depended on."""
         self.local.watch(keys, wake_up)
@@ -216,8 +230,14 @@ class ServerRouter:
         if self._consensus.is_leader:
             return await self._lead(request)
         if forwards:
-            return await self._leader.ask(request)
+            return await self._ask_leader(request)
         raise NoLeader
+
+    async def _ask_leader(self, request: Request) -> Reply:
+        reply = await self._leader.ask(request)
+        if not isinstance(request, ReadRequest):
+            self._written_index = max(self._written_index, reply.index)
+        return reply
 
     async def _read_newest(self, request: ReadRequest) -> Reply:
         try:
@@ -255,6 +275,8 @@ class ServerRouter:
         return _is_lease_enough(request) and self._consensus.can_read_now()
 
     def _may_be_stale(self, request: ReadRequest) -> bool:
+        if not self.sees_own_writes:
+            return False
         limit_s = request.max_stale_ns / SECOND if request.max_stale_ns else EVER_S
         return self._consensus.last_contact_s <= limit_s
 

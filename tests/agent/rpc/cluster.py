@@ -69,6 +69,10 @@ class Log:
         self.refused += not self.leads
         return self.leads
 
+    @property
+    def applied_index(self) -> int:
+        return self.index
+
     def can_read_now(self) -> bool:
         return self.leads and self.is_current
 

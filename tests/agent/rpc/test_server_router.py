@@ -202,6 +202,23 @@ async def test_a_stale_read_of_a_server_that_never_heard_a_leader_waits(servers:
         await servers.ask(STALE)
 
 
+async def test_what_was_written_through_a_follower_is_read_there_even_by_stale_reads(
+    servers: Servers,
+):
+    await servers.ask(put("a"))
+    assert not servers.follower.router.sees_own_writes
+    with pytest.raises(NotLocal):
+        servers.follower.router.read_now(STALE)
+
+    await servers.ask(STALE)
+    assert servers.follower.log.rounds == 1, "it made sure of the index of now"
+
+    servers.follower.log.index = servers.leader.log.index
+    await servers.ask(STALE)
+    assert servers.follower.router.sees_own_writes
+    assert servers.follower.log.rounds == 1
+
+
 async def test_a_state_that_is_too_old_for_its_reader_is_brought_up_to_date(servers: Servers):
     request = KvGet(key="a", consistency=Consistency.STALE, max_stale_ns=SECOND // 10)
 
