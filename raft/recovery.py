@@ -21,6 +21,7 @@ from raft.snapshots import read_chunks
 from raft.storage import Recovered, Storage
 
 REPLAY_SLICE_ENTRIES: Final = 256  # replay lets the loop answer "starting" now and then
+BOOTSTRAP_TERM: Final = 1  # of a cluster's first entry; elections begin with the next term
 RECOVERED_CONFIGURATION_INDEX: Final = 1  # as if the cluster had been begun with it
 
 _log = logging.getLogger("raft")
@@ -54,7 +55,8 @@ class Recovery:
         if recovered.peers is not None:
             snapshot = await self._begin_anew(recovered, entries, recovered.peers)
             entries = ()
-        return Restart(hard_state=recovered.hard_state, snapshot=snapshot, entries=entries)
+        hard_state = HardState() if is_fresh(recovered) else recovered.hard_state
+        return Restart(hard_state=hard_state, snapshot=snapshot, entries=entries)
 
     def _entries(self, recovered: Recovered, trailing_count: int) -> Sequence[Entry]:
         # Segments go as a whole, so there may be far more on disk than is worth its memory.
@@ -107,6 +109,11 @@ class Recovery:
 
 
 def is_fresh(recovered: Recovered) -> bool:
-    """Whether this server never had an entry nor a vote: it may begin a cluster, or join one."""
+    """Whether this server never had an entry nor a vote: it may begin a cluster, or join one.
+
+    A crash in the first write of all may leave the term of the bootstrap, in which nobody votes,
+    without its entry.
+    """
     has_log = recovered.last_index > 0 or recovered.snapshot is not None
-    return not has_log and recovered.hard_state == HardState()
+    hard_state = recovered.hard_state
+    return not has_log and not hard_state.vote and hard_state.term <= BOOTSTRAP_TERM

@@ -118,10 +118,10 @@ class Wal:
     def begin(self, cluster_id: bytes) -> None:
         """Make the first segment, as a member of ``cluster_id`` (16 bytes).
 
-        One without a record is from a start that ended before its first; it may name another
+        One without an entry is from a start that ended before its first; it may name another
         cluster, and is made anew.
         """
-        assert self._batch == 0, "there are records"
+        assert self.last_index == 0, "there are entries"
         if self._segments and self._cluster_id == cluster_id:
             return
         self.close()
@@ -130,6 +130,8 @@ class Wal:
         self._segments.clear()
         self._spares = Spares(self._directory, self._files, self._segment_bytes)
         self._cluster_id = cluster_id
+        self._index = LogIndex()
+        self._batch = self._last_crc = 0
         self._roll(0)
 
     def write(self, bodies: Sequence[bytes]) -> None:

@@ -30,7 +30,7 @@ class Follower:
         assert state.role is not Role.LEADER, "two leaders in one term"
         self._roles.follow(state.term, leader_id)
         state.last_contact_at = state.now
-        state.set_election_deadline()
+        state.put_off_election()
 
     def on_heartbeat(self, leader_id: str, message: Heartbeat) -> None:
         """Answer, with no disk work on the way but for a new term."""

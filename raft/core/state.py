@@ -41,6 +41,7 @@ class State:
     ``commit_index``: final; ``applying_index``: handed out; ``applied_index``: reported back.
     ``last_contact_at``: when a leader was last heard; ``own_term_index``: the leader's no-op.
     ``refuses_votes_until``: who was just started may have promised to stay with a leader.
+    ``patience``: how many election timeouts to wait for a leader, in [1, 2).
     """
 
     __slots__ = (
@@ -57,6 +58,7 @@ class State:
         "now",
         "outbox",
         "own_term_index",
+        "patience",
         "reads_failed",
         "reads_ready",
         "refuses_votes_until",
@@ -112,6 +114,7 @@ class State:
         self.refuses_votes_until = -math.inf if is_fresh else now + settings.election_timeout_s
         self.last_contact_at = -math.inf
         self.election_deadline = math.inf
+        self.patience = 1.0
         self.restoring: tuple[SnapshotMeta, int] | None = None  # and the write that marks it
         self.is_snapshot_wanted = False
         self.reads_ready: list[ReadReady] = []
@@ -174,9 +177,12 @@ class State:
 
     def set_election_deadline(self) -> None:
         """Uniform in [T, 2T), so that split votes do not repeat (Raft §5.2)."""
-        self.election_deadline = self.now + self.settings.election_timeout_s * (
-            1 + self.rng.random()
-        )
+        self.patience = 1 + self.rng.random()
+        self.put_off_election()
+
+    def put_off_election(self) -> None:
+        """Wait from now on, as long as was drawn: words of one leader need no new dice."""
+        self.election_deadline = self.now + self.settings.election_timeout_s * self.patience
 
     def fresh_number(self) -> int:
         """Where to begin to count, so that no late answer to a former life of this server fits."""

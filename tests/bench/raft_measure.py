@@ -128,11 +128,13 @@ def compared(connections: int, etcd: list[Seen], agents: list[Seen]) -> Iterator
     detail = f"etcd {median_of(etcd, 'rate'):,.0f}/s, p50 {median_of(etcd, 'p50_ms'):.1f} ms; "
     detail += f"{cost:.0f} µs CPU"
     target = PUT_RATIO if is_full else None
-    yield Result("  in etcd's", ratio, "ratio", target, at_least=True, detail=detail)
-    yield Result("  99th percentile", p99_ms, "ms", PUT_P99_MS if is_full else None)
+    short = f"PUT, {connections}"
+    yield Result(f"{short}: rate in etcd's", ratio, "ratio", target, at_least=True, detail=detail)
+    yield Result(f"{short}: p99", p99_ms, "ms", PUT_P99_MS if is_full else None)
     ratio = statistics.median(ours.load.p99_ms / theirs.load.p99_ms for ours, theirs in pairs)
     detail = f"etcd {median_of(etcd, 'p99_ms'):.1f} ms"
-    yield Result("  in etcd's", ratio, "ratio", 1.0 if is_full else None, detail=detail)
+    target = 1.0 if is_full else None
+    yield Result(f"{short}: p99 in etcd's", ratio, "ratio", target, detail=detail)
 
 
 def median_of(rounds: list[Seen], field: str) -> float:

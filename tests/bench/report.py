@@ -21,7 +21,7 @@ def main() -> int:
     arguments = parser.parse_args()
     pace = Pace(seconds=arguments.seconds, rounds=arguments.rounds)
     seen: list[Result] = []
-    print(f"{'measurement':28} {'value':>10} {'unit':10} {'target':>8}  {'':6}detail")
+    print(f"{'measurement':28} {'value':>10} {'unit':10} {'target':>8}  {'':7}detail")
     for result in results(pace, lambda name: fnmatch.fnmatch(name, arguments.only)):
         seen.append(result)
         print(line(result), flush=True)
@@ -34,7 +34,7 @@ def line(result: Result) -> str:
     value = f"{result.value:,.0f}" if result.value >= 1000 else f"{result.value:.2f}"
     bound = "" if result.target is None else f"{'≥' if result.at_least else '≤'} {result.target:g}"
     verdict = "" if result.target is None else ("ok" if result.met else "MISSED")
-    return f"{result.name:28} {value:>10} {result.unit:10} {bound:>8}  {verdict:6}{result.detail}"
+    return f"{result.name:28} {value:>10} {result.unit:10} {bound:>8}  {verdict:7}{result.detail}"
 
 
 def write(seen: list[Result], pace: Pace, kind: str = "") -> None:

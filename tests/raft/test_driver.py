@@ -233,6 +233,24 @@ async def test_bootstrap_entry_is_the_same_on_every_disk(tmp_path: Path) -> None
     assert driver.configuration == decode_configuration(first.payload)
 
 
+async def test_a_bootstrap_that_was_torn_by_a_crash_is_done_again(tmp_path: Path) -> None:
+    """The first write holds term and entry; of one that was not synced only the term may remain."""
+    storage = durable(tmp_path)
+    storage.open()
+    storage.begin(b"1" * 16)
+    storage.start(Reports(lambda _: None, lambda _: None, lambda _: None))
+    storage.persist(Write(sequence=1, hard_state=HardState(1)))
+    await asyncio.to_thread(storage.close)
+
+    for term in (2, 3):
+        driver = make_driver(Journal(), durable(tmp_path))
+        await driver.start(ALONE)
+        assert (driver.term, driver.configuration) == (term, ALONE)
+        own_id = driver.cluster_id
+        await driver.stop()
+    assert own_id != b"1" * 16
+
+
 async def test_a_disk_that_fails_at_the_start_does_not_leave_it_waiting(tmp_path: Path) -> None:
     class Failing(CountingFiles):
         def sync_content(self, descriptor: int) -> None:

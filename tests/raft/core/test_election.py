@@ -2,6 +2,7 @@
 
 import pytest
 
+from raft.core.settings import Settings
 from raft.core.types import (
     Append,
     AppendAnswer,
@@ -62,13 +63,58 @@ def test_every_server_can_lead_in_turn() -> None:
         cluster.heal()
 
 
-def test_timeouts_are_spread_over_one_to_two_election_timeouts() -> None:
+@pytest.mark.parametrize(("value", "timeout_s"), [(0.0, 1.0), (0.5, 1.5), (0.999, 1.999)])
+def test_timeouts_are_spread_over_one_to_two_election_timeouts(
+    value: float, timeout_s: float
+) -> None:
     cluster = Cluster("ab")
-    for value, timeout_s in ((0.0, 1.0), (0.5, 1.5), (0.999, 1.999)):
-        cluster.hosts["a"].dice.value = value
-        cluster.say("b", "a", Heartbeat(1, 0, 1))
+    cluster.hosts["a"].dice.value = value
 
-        assert cluster.hosts["a"].deadline == pytest.approx(cluster.now + timeout_s)
+    cluster.say("b", "a", Heartbeat(1, 0, 1))
+
+    assert cluster.hosts["a"].deadline == pytest.approx(cluster.now + timeout_s)
+
+
+def test_the_timeout_is_drawn_once_for_all_that_one_leader_says() -> None:
+    cluster = Cluster("ab")
+    cluster.hosts["a"].dice.value = 0.25
+    cluster.say("b", "a", Heartbeat(1, 0, 1))
+    cluster.hosts["a"].dice.value = 0.75
+
+    for message in (Heartbeat(1, 0, 2), Append(1, 1, 1, 0, ())):
+        cluster.now += 0.5
+        cluster.say("b", "a", message)
+
+        assert cluster.hosts["a"].deadline == pytest.approx(cluster.now + 1.25)
+
+
+def test_the_timeout_is_drawn_anew_for_another_leader_and_with_each_campaign() -> None:
+    cluster = Cluster()
+    dice = cluster.hosts["a"].dice
+    dice.value = 0.25
+    cluster.say("b", "a", Heartbeat(1, 0, 1))
+
+    dice.value = 0.75
+    cluster.say("c", "a", Heartbeat(2, 0, 1))
+    assert cluster.hosts["a"].deadline == pytest.approx(cluster.now + 1.75)
+    cluster.persist("a")
+
+    for dice.value in (0.5, 0.125):
+        cluster.now += 2.0
+        cluster.tick("a")
+        assert Role.PRE_CANDIDATE is cluster["a"].role
+        assert cluster.hosts["a"].deadline == pytest.approx(cluster.now + 1 + dice.value)
+
+
+def test_another_election_timeout_counts_from_the_next_word_of_the_leader() -> None:
+    cluster = Cluster("ab")
+    cluster.hosts["a"].dice.value = 0.5
+    cluster.say("b", "a", Heartbeat(1, 0, 1))
+
+    cluster["a"].settings = Settings(election_timeout_s=4.0)
+    cluster.say("b", "a", Heartbeat(1, 0, 2))
+
+    assert cluster.hosts["a"].deadline == pytest.approx(cluster.now + 6.0)
 
 
 def test_a_server_that_is_behind_never_wins_and_raises_no_term() -> None:
