@@ -1,6 +1,7 @@
 """The agent's life: start in order, run until told to end, reload, stop in the reverse order."""
 
 import asyncio
+import gc
 import signal
 import ssl
 from collections.abc import Callable
@@ -37,7 +38,9 @@ from catalog.errors import CatalogError
 from catalog.rows.node import Coordinate
 from catalog.watch import index_key
 
-GRACEFUL_TIMEOUT_S: Final = 15.0  # Consul's limit for a graceful end
+GC_THRESHOLDS: Final = (50_000, 20, 100)  # young objects; young, and middle-aged, collections
+# Consul's 15 s for a graceful end, and the wait of a server until another one votes in its place.
+GRACEFUL_TIMEOUT_S: Final = 30.0
 
 _log = structlog.get_logger("agent")
 
@@ -118,6 +121,7 @@ class Lifecycle:
         agent.watches.apply(self._watches)
         agent.remote_exec.start(agent.events, enabled=not config.disable_remote_exec)
         self._write_pid_file()
+        _spare_collections()
         await self._join()
 
     async def _join(self) -> None:
@@ -277,6 +281,17 @@ def _definitions(
     services: list[Any] = list(config.services)
     checks: list[Any] = list(config.checks)
     return [service_from_tree(tree) for tree in services], [check_from_tree(c) for c in checks]
+
+
+def _spare_collections() -> None:
+    """Let the garbage collector leave alone what has come to stay.
+
+    A collection walks all that is not frozen, in one piece: 30 ms for the modules alone, and with
+    the usual thresholds once in a few thousand writes.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def _process_id() -> int:

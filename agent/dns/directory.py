@@ -75,6 +75,11 @@ class Directory(Protocol):
     case and match without regard to case.
     """
 
+    @property
+    def is_current(self) -> bool:
+        """Whether an answer that is kept, and whose rows have not changed, may be given again."""
+        ...
+
     async def service_nodes(
         self, name: str, tags: tuple[str, ...], kind: ServiceKind, datacenter: str
     ) -> Found[tuple[CheckServiceNode, ...]]:

@@ -43,6 +43,7 @@ class Responder:
         observe: Callable[[str, float], None] | None = None,
     ) -> None:
         self.counts = Counts()
+        self._directory = directory
         self._observe = observe
         self._settings = settings
         self._rng = rng
@@ -66,7 +67,7 @@ class Responder:
     def answer_now(self, packet: bytes, transport: Transport) -> bytes | None:
         """The answer if these very bytes (after the id) were answered before."""
         kept = (self._find_udp if transport == "udp" else self._find_tcp)(packet[2:])
-        if kept is None:
+        if kept is None or not self._directory.is_current:
             return None
         self.counts.cached += 1
         return packet[:2] + kept.render()

@@ -34,6 +34,11 @@ class RpcDirectory:
     def __init__(self, router: AnyRouter) -> None:
         self._router = router
 
+    @property
+    def is_current(self) -> bool:
+        """Whether an answer that is kept, and whose rows have not changed, may be given again."""
+        return self._router.sees_own_writes
+
     async def service_nodes(
         self, name: str, tags: tuple[str, ...], kind: ServiceKind, datacenter: str
     ) -> Found[tuple[CheckServiceNode, ...]]:

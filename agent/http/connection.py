@@ -19,6 +19,7 @@ from agent.http.fast import Answers, Block, Blocks, to_bytes
 from agent.http.front import Front
 from agent.http.hand_over import HandOver, SlowLane
 from agent.http.route import Read, Route, Write
+from agent.rpc.remote_router import NotLocal
 
 FAST_BODY_BYTES_MAX: Final = 64 * 1024  # a larger value is not worth holding up others for
 PENDING_BYTES_MAX: Final = 64 * 1024  # pipelined requests that wait; more is left unread
@@ -28,10 +29,7 @@ _VERSION: Final = b" HTTP/1.1"
 _SLOW_PARAMETERS: Final = (
     "index",
     "cached",
-    "consistent",
     "wait",
-    "stale",
-    "max_stale",
     "near",
 )
 
@@ -85,7 +83,7 @@ class Connection(asyncio.Protocol):
         self._buffer = b""
         self._client = ""
         self._refused = False
-        self._writing = False  # a fast write waits for the log
+        self._waiting = False  # a fast request waits for the log
         self._loading = False  # a request waits for aiohttp to be loaded
         self._choked = False  # the client does not read its answers
         self._unread = False  # what the client sends is left in its socket
@@ -123,7 +121,7 @@ class Connection(asyncio.Protocol):
         if self._slow is not None:
             self._slow.eof_received()
         # What came before the end is answered: a write in progress, and what stands behind it.
-        self._ended = self._writing or self._choked
+        self._ended = self._waiting or self._choked
         return self._ended
 
     @override
@@ -148,7 +146,7 @@ class Connection(asyncio.Protocol):
 
     def finish(self) -> None:
         """End the connection once the write in progress is answered."""
-        if self._writing:
+        if self._waiting:
             self._ended = True
         else:
             self.close()
@@ -179,7 +177,7 @@ class Connection(asyncio.Protocol):
 
     def _is_held(self) -> bool:
         """Whether what comes has to wait."""
-        return self._writing or self._loading or self._choked
+        return self._waiting or self._loading or self._choked
 
     def _slow_is_busy(self) -> bool:
         if self._slow is None:
@@ -200,7 +198,7 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         if self._buffer:
             self._serve()
-        if self._ended and not self._writing and not self._choked:
+        if self._ended and not self._waiting and not self._choked:
             self.close()
 
     def _serve(self) -> None:
@@ -263,6 +261,8 @@ class Connection(asyncio.Protocol):
         began_s = monotonic_s()
         try:
             shown, watched = self._front.answer_now(route, call)
+        except NotLocal:
+            return self._get_soon(route, call)
         except Exception:  # noqa: BLE001 - the other lane runs it again and tells the client
             return False
         answer = to_bytes(self._front.render(shown, call))
@@ -272,6 +272,23 @@ class Connection(asyncio.Protocol):
         self._front.record("GET", route.pattern, monotonic_s() - began_s)
         return True
 
+    def _get_soon(self, route: Route, call: Call) -> bool:
+        """Answer a read that has to wait until this server is up to date."""
+        began_s = monotonic_s()
+
+        def done(answer: Answer) -> None:
+            self._waiting = False
+            self._front.record("GET", route.pattern, monotonic_s() - began_s)
+            self._write(to_bytes(self._front.render(answer, call)))
+            self._go_on()
+
+        try:
+            self._front.answer_soon(route, call, done)
+        except Exception:  # noqa: BLE001 - the other lane runs it again and tells the client
+            return False
+        self._waiting = True
+        return True
+
     def _fast_put(self, target: bytes, block: Block, body: bytes) -> bool:
         call, route = self._route("PUT", target, block, body)
         if call is None or route is None or not isinstance(route.action, Write):
@@ -279,7 +296,7 @@ class Connection(asyncio.Protocol):
         action, pattern, began_s = route.action, route.pattern, monotonic_s()
 
         def done(result: object) -> None:
-            self._writing = False
+            self._waiting = False
             self._front.record("PUT", pattern, monotonic_s() - began_s)
             if isinstance(result, Exception):
                 answer = self._front.refusal(result, call, None)
@@ -290,11 +307,11 @@ class Connection(asyncio.Protocol):
                 self._go_on()
 
         answered_at_once = True
-        self._writing = True
+        self._waiting = True
         try:
             self._front.router.submit(action.build(call), done)
         except Exception:  # noqa: BLE001 - the other lane runs it again and tells the client
-            self._writing = False
+            self._waiting = False
             return False
         answered_at_once = False
         return True

@@ -5,7 +5,7 @@ lane may give at once.
 """
 
 import ipaddress
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final
 
 import structlog
@@ -28,6 +28,8 @@ _VARY: Final = ("Vary", "Accept-Encoding")
 _WRITES: Final = {"PUT", "POST", "DELETE", "PATCH"}
 _REGISTRATIONS: Final = ("/v1/agent/service/", "/v1/agent/check/", "/v1/agent/health/")
 _NOT_FOUND: Final = Answer(status=404)
+
+NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
 class Front:
@@ -106,9 +108,10 @@ class Front:
 
     def _refuse_blocked(self, route: Route, call: Call) -> None:
         settings = self.settings
-        path = call.target.partition("?")[0]
-        if any(path.startswith(prefix) for prefix in settings.block_endpoints):
-            raise HttpError(403, "Endpoint is blocked by agent configuration")
+        if settings.block_endpoints:
+            path = call.target.partition("?")[0]
+            if path.startswith(tuple(settings.block_endpoints)):
+                raise HttpError(403, "Endpoint is blocked by agent configuration")
         if settings.allow_write_from and route.method in _WRITES:
             source = ipaddress.ip_address(call.source_address or "127.0.0.1")
             if not any(source in network for network in settings.allow_write_from):
@@ -146,14 +149,7 @@ class Front:
             reply, cached = await self.read_cached(request, call)
         else:
             reply, cached = await self.router.call(request), {}
-        headers = self.read_headers(route, request, reply) | cached
-        try:
-            answer = action.show(call, reply)
-        except HttpError as error:
-            # Clients wait for what does not exist yet: a refusal has an index too.
-            error.headers.update(headers)
-            raise
-        return _with_headers(answer, headers)
+        return self._shown(route, call, request, reply, cached)
 
     async def read_cached(self, request: ReadRequest, call: Call) -> tuple[Reply, dict[str, str]]:
         """An answer that may be kept, and the headers that tell whether it was."""
@@ -167,15 +163,46 @@ class Front:
         """The answer to a read that does not block, and the watch keys of its content.
 
         No keys mean that it is not to be kept: the index of what does not exist moves with the
-        writes of others, which nobody waits for.
+        writes of others, which nobody waits for. Raises NotLocal when it has to be waited for.
         """
-        action = route.action
-        assert isinstance(action, Read)
-        request = action.build(call)
+        assert isinstance(route.action, Read)
+        request = route.action.build(call)
         reply, read = self.router.read_now(request)
-        answer = action.show(call, reply)
-        headers = self.read_headers(route, request, reply)
-        return _with_headers(answer, headers), read.watched if read.is_settled else []
+        return self._shown(route, call, request, reply), read.watched if read.is_settled else []
+
+    def answer_soon(self, route: Route, call: Call, done: Callable[[Answer], None]) -> None:
+        """Give ``done`` the answer to a read that does not block. Raises NotLocal."""
+        assert isinstance(route.action, Read)
+        request = route.action.build(call)
+
+        def replied(outcome: Reply | Exception) -> None:
+            try:
+                if isinstance(outcome, Exception):
+                    raise outcome
+                answer = self._shown(route, call, request, outcome)
+            except Exception as error:  # noqa: BLE001 - errors become answers here
+                answer = self.refusal(error, call, self.found(call.method, call.target)[0])
+            done(answer)
+
+        self.router.read_soon(request, replied)
+
+    def _shown(
+        self,
+        route: Route,
+        call: Call,
+        request: ReadRequest,
+        reply: Reply,
+        cached: Mapping[str, str] = NO_HEADERS,
+    ) -> Answer:
+        assert isinstance(route.action, Read)
+        headers = {**self.read_headers(route, request, reply), **cached}
+        try:
+            answer = route.action.show(call, reply)
+        except HttpError as error:
+            # Clients wait for what does not exist yet: a refusal has an index too.
+            error.headers.update(headers)
+            raise
+        return _with_headers(answer, headers)
 
     def read_headers(self, route: Route, request: ReadRequest, reply: Reply) -> dict[str, str]:
         """The headers by which clients follow reads."""

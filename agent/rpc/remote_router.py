@@ -101,6 +101,7 @@ class RemoteRouter:
 
     changes: Final = 0  # nothing is kept here that could change
     is_newest: Final = False
+    sees_own_writes: Final = True  # nothing is kept here that could lack them
 
     def __init__(
         self,
@@ -151,6 +152,12 @@ class RemoteRouter:
             self.blocked_count -= is_blocking
 
     def read_now(self, request: ReadRequest) -> NoReturn:
+        """Nothing can be read here."""
+        raise NotLocal
+
+    def read_soon(
+        self, request: ReadRequest, done: Callable[[Reply | Exception], None]
+    ) -> NoReturn:
         """Nothing can be read here."""
         raise NotLocal
 

@@ -34,6 +34,10 @@ def _unrecorded(_endpoint: str, _seconds: float) -> None:
 class Log(Protocol):
     """The replicated log: the one way to change the state."""
 
+    @property
+    def applied_index(self) -> int:
+        """Index of the newest command that the state has seen."""
+
     def submit(self, command: bytes, done: Callable[[int, object], None]) -> None:
         """Propose a command; ``done(index, result)`` is called once it is durable and applied."""
 
@@ -62,7 +66,7 @@ class Router:
             assert isinstance(endpoint, ReadEndpoint)
             return await self._read(endpoint, request)
         if isinstance(endpoint, TaskEndpoint):
-            return Reply(value=await endpoint.run(self.context, request))
+            return self._done(await endpoint.run(self.context, request))
         answered: asyncio.Future[object] = asyncio.get_running_loop().create_future()
 
         def done(result: object) -> None:
@@ -70,7 +74,11 @@ class Router:
                 answered.set_result(result)
 
         self.submit(request, done)
-        return Reply(value=_value(await answered))
+        return self._done(_value(await answered))
+
+    def _done(self, value: object) -> Reply:
+        """What a write gave; a replica that has the reply's index has seen the write."""
+        return Reply(value=value, index=max(1, self.log.applied_index))
 
     def read_now(self, request: ReadRequest) -> tuple[Reply, Read]:
         """Answer a read from the state of now; also what the answer depends on.

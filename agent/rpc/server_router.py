@@ -7,8 +7,8 @@ and follower alike, once consensus says that the own state is new enough; so rea
 no more than their share of one short message. Writes go to the leader, which does not pass them on:
 nothing is forwarded twice. Source: Consul, consistency modes and request forwarding.
 
-``read_now`` and ``submit`` raise NotLocal where waiting is needed, so that the fast lanes hand over
-to ``call``.
+``read_now``, ``read_soon`` and ``submit`` serve the fast lanes of HTTP and DNS without a task. They
+raise NotLocal for what they cannot answer, which is then given to ``call``.
 """
 
 import sys
@@ -21,13 +21,13 @@ from agent.clock import monotonic_s
 from agent.rpc.asking import until_answered
 from agent.rpc.blocking import Limits
 from agent.rpc.pool import StartTask
+from agent.rpc.read_gate import ReadGate
 from agent.rpc.remote_router import NotLocal
-from agent.rpc.request import Consistency, NoLeader, ReadRequest, Reply, Request, RpcError
+from agent.rpc.request import Consistency, NoLeader, ReadRequest, Reply, Request
 from agent.rpc.router import Outcome, Router
 from agent.rpc.server import Abroad, ServerContext
 from agent.rpc.table import BY_REQUEST, Knows, knows
 from catalog.duration import SECOND
-from catalog.errors import CatalogError
 from catalog.read import Read
 from raft.errors import (
     NoLeader as NoRaftLeader,
@@ -36,7 +36,6 @@ from raft.errors import (
     NotLeader,
     NotMember,
     RaftError,
-    Refused,
     StaleTerm,
     Transferring,
 )
@@ -58,6 +57,10 @@ class Consensus(Protocol):
         """Whether a read of now, here, sees every write that was answered before."""
 
     @property
+    def applied_index(self) -> int:
+        """Index of the newest command that the own state has seen."""
+
+    @property
     def leader_address(self) -> str:
         """Where the leader listens; empty while none is known."""
 
@@ -65,8 +68,10 @@ class Consensus(Protocol):
     def last_contact_s(self) -> float:
         """Seconds since the leader was heard; 0 on the leader, infinite if it never was."""
 
-    async def read_index(self, *, lease_allowed: bool = True) -> int:
-        """Wait until the own state is new enough for a read that begins now; its index.
+    def read(
+        self, done: Callable[[int, RaftError | None], None], *, lease_allowed: bool = True
+    ) -> None:
+        """Tell ``done(index, error)`` once the own state is at least as new as now.
 
         Raises RaftError.
         """
@@ -98,8 +103,10 @@ class ServerRouter:
         self._consensus = consensus
         self._leader = leader
         self._abroad = abroad
+        self._gate = ReadGate(consensus)
         self._hold_s = hold_s
         self._start_task = start_task
+        self._written_index = 0  # of what the leader wrote for callers of this server
 
     async def call(self, request: Request) -> Reply:
         """Answer any request. Raises CatalogError, RpcError or RaftError."""
@@ -125,18 +132,41 @@ class ServerRouter:
             raise NotLocal
         return self.local.read_now(request)
 
+    def read_soon(self, request: ReadRequest, done: Callable[[Reply | Exception], None]) -> None:
+        """Answer a read that does not block, without a task, once the own state is new enough."""
+        if self._abroad.is_for(request) or not _is_of_every_replica(request):
+            raise NotLocal
+
+        def ready(error: RaftError | None) -> None:
+            try:
+                if error is not None:
+                    raise NotLocal
+                reply, _read = self.local.read_now(request)
+            except NotLocal:
+                self._start_task("read again", self._call_for(request, done))
+            except Exception as refusal:  # noqa: BLE001 - whoever waits tells his client
+                done(refusal)
+            else:
+                done(reply)
+
+        self._gate.wait(ready, lease_allowed=_is_lease_enough(request))
+
     def submit(self, request: Request, done: Outcome) -> None:
         """Start a write; ``done`` gets its value, or the error that refused it."""
-        if not self._consensus.is_leader or self._abroad.is_for(request):
-            raise NotLocal
+
+        def answered(outcome: Reply | Exception) -> None:
+            done(outcome.value if isinstance(outcome, Reply) else outcome)
 
         def settled(result: object) -> None:
             if isinstance(result, RETRIED):  # nothing was done: there is another leader
-                self._start_task("write again", self._call_for(request, done))
+                self._start_task("write again", self._call_for(request, answered))
             else:
                 done(result)
 
-        self.local.submit(request, settled)
+        if self._abroad.is_for(request) or not self._consensus.is_leader:
+            self._start_task("write elsewhere", self._call_for(request, answered))
+        else:
+            self.local.submit(request, settled)
 
     # What the local answers depend on.
 
@@ -169,6 +199,15 @@ class ServerRouter:
         """Whether a kept answer, whose keys have not changed, is as good as a new one."""
         return self._consensus.can_read_now()
 
+    @property
+    def sees_own_writes(self) -> bool:
+        """Whether the own state has all that was written through this server.
+
+        A moment later it has; until then not even a stale read is answered from it, so that who
+        registers something here finds it here.
+        """
+        return self._consensus.applied_index >= self._written_index
+
     def watch(self, keys: list[Hashable], wake_up: Callable[[], None]) -> None:
         """Call ``wake_up`` once, at the first change of what a read depended on."""
         self.local.watch(keys, wake_up)
@@ -191,14 +230,19 @@ class ServerRouter:
         if self._consensus.is_leader:
             return await self._lead(request)
         if forwards:
-            return await self._leader.ask(request)
+            return await self._ask_leader(request)
         raise NoLeader
 
+    async def _ask_leader(self, request: Request) -> Reply:
+        reply = await self._leader.ask(request)
+        if not isinstance(request, ReadRequest):
+            self._written_index = max(self._written_index, reply.index)
+        return reply
+
     async def _read_newest(self, request: ReadRequest) -> Reply:
-        is_lease_enough = request.consistency is not Consistency.CONSISTENT
         try:
-            await self._consensus.read_index(lease_allowed=is_lease_enough)
-        except Refused:
+            await self._gate.passed(lease_allowed=_is_lease_enough(request))
+        except RETRIED:
             raise NoLeader from None
         return await self.local.call(request)
 
@@ -217,20 +261,22 @@ class ServerRouter:
             now_s=monotonic_s,
         )
 
-    async def _call_for(self, request: Request, done: Outcome) -> None:
+    async def _call_for(self, request: Request, done: Callable[[Reply | Exception], None]) -> None:
         try:
             reply = await self.call(request)
-        except (CatalogError, RpcError, RaftError) as error:
+        except Exception as error:  # noqa: BLE001 - whoever waits tells his client
             done(error)
         else:
-            done(reply.value)
+            done(reply)
 
     def _may_read_now(self, request: ReadRequest) -> bool:
         if knows(BY_REQUEST[type(request)]) is Knows.ANY_SERVER:
             return True
-        return request.consistency is not Consistency.CONSISTENT and self._consensus.can_read_now()
+        return _is_lease_enough(request) and self._consensus.can_read_now()
 
     def _may_be_stale(self, request: ReadRequest) -> bool:
+        if not self.sees_own_writes:
+            return False
         limit_s = request.max_stale_ns / SECOND if request.max_stale_ns else EVER_S
         return self._consensus.last_contact_s <= limit_s
 
@@ -242,3 +288,11 @@ class ServerRouter:
             last_contact_ms=int(consensus.last_contact_s * 1000),
             known_leader=bool(consensus.leader_address),
         )
+
+
+def _is_lease_enough(request: ReadRequest) -> bool:
+    return request.consistency is not Consistency.CONSISTENT
+
+
+def _is_of_every_replica(request: ReadRequest) -> bool:
+    return request.min_index <= 0 and knows(BY_REQUEST[type(request)]) is Knows.EVERY_REPLICA

@@ -21,7 +21,7 @@ async def main():
         print((await house.ask("PUT", "/v1/kv/k", b"v")).status)
         print((await house.ask("GET", "/v1/kv/k?raw")).body)
         print([name for name in ("aiohttp", "yarl", "h2", "rich") if sys.modules.get(name)])
-        slow = [house.ask("GET", "/v1/kv/k?raw&stale") for _ in range(8)]
+        slow = [house.ask("GET", "/v1/kv/k?raw&cached") for _ in range(8)]
         answers = await asyncio.gather(*slow, house.ask("GET", "/v1/kv/k?raw"))
         print({answered.body for answered in answers}, "aiohttp" in sys.modules)
 

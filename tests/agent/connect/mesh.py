@@ -34,6 +34,10 @@ class Log:
         self.index += 1
         done(self.index, self.machine.apply(self.index, command))
 
+    @property
+    def applied_index(self) -> int:
+        return self.index
+
     async def propose(self, command: bytes) -> tuple[int, object]:
         self.index += 1
         return self.index, self.machine.apply(self.index, command)

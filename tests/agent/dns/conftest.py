@@ -34,6 +34,7 @@ class FakeDirectory:
         self.datacenters = {"dc1"}
         self.has_leader = True
         self.is_watched = True
+        self.is_current = True
         self.read_count = 0
         self.sources: list[str] = []
         self.watchers: set[Callable[[], None]] = set()

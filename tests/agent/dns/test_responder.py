@@ -176,3 +176,14 @@ async def test_fuzzed_packets_never_raise_and_answers_are_readable(
         assert len(found) >= 12
         dns.message.from_wire(found)
     assert responder.counts.failed == 0
+
+
+async def test_nothing_kept_is_given_while_the_directory_lacks_what_was_written(
+    responder: Responder, directory: Any
+) -> None:
+    await answer(responder, packet(ident=1))
+    assert responder.answer_now(packet(ident=2), "udp") is not None
+
+    directory.is_current = False
+
+    assert responder.answer_now(packet(ident=3), "udp") is None

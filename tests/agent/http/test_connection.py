@@ -8,7 +8,7 @@ import pytest
 from tests.agent.harness import House, Raw, request, until
 
 GET = request("GET", "/v1/kv/k")
-SLOW_GET = request("GET", "/v1/kv/k?stale")
+SLOW_GET = request("GET", "/v1/kv/k?cached")
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ async def test_pipelined_requests_are_answered_in_order(raw):
         request("PUT", "/v1/kv/k", b"1"),
         request("GET", "/v1/kv/k?raw"),
         request("PUT", "/v1/kv/k", b"2"),
-        request("GET", "/v1/kv/k?raw&stale"),
+        request("GET", "/v1/kv/k?raw&cached"),
         request("GET", "/v1/status/leader"),
         request("GET", "/v1/kv/k?raw"),
     ]
@@ -310,7 +310,7 @@ async def test_a_lost_connection_does_not_stop_the_log(house, raw):
     await put(raw, "k", b"0")
     connection = the_connection(house)
     connection.data_received(request("PUT", "/v1/kv/k", b"1") + SLOW_GET + GET)
-    assert connection._writing
+    assert connection._waiting
     connection.connection_lost(None)
 
     await house.agent.server.driver.barrier()
@@ -331,7 +331,7 @@ async def test_a_write_in_progress_is_answered_when_the_agent_stops(house, raw):
     await put(raw, "k", b"0")
     connection = the_connection(house)
     connection.data_received(request("PUT", "/v1/kv/k", b"1"))
-    assert connection._writing
+    assert connection._waiting
     await house.agent.http.close()
 
     assert (await raw.rest()).startswith(b"HTTP/1.1 200 OK\r\n")

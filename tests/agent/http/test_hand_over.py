@@ -11,7 +11,7 @@ from agent.http import hand_over, slow_lane
 from tests.agent.harness import House, Raw, open_house, request, until
 
 FAST = request("GET", "/v1/kv/k?raw")
-SLOW = request("GET", "/v1/kv/k?raw&stale")
+SLOW = request("GET", "/v1/kv/k?raw&cached")
 
 
 class Loading:
@@ -64,7 +64,7 @@ async def test_first_slow_requests_share_a_load_and_fast_ones_are_answered_meanw
     for raw in raws:
         assert [b"value"] * 3 == [(await raw.answer()).body for _ in range(3)]
         assert (await raw.ask(FAST)).body == b"value"
-    assert (await house.ask("GET", "/v1/kv/k?raw&stale")).body == b"value"
+    assert (await house.ask("GET", "/v1/kv/k?raw&cached")).body == b"value"
     assert 1 == loading.begun_count
 
 

@@ -69,14 +69,20 @@ class Log:
         self.refused += not self.leads
         return self.leads
 
+    @property
+    def applied_index(self) -> int:
+        return self.index
+
     def can_read_now(self) -> bool:
         return self.leads and self.is_current
 
-    async def read_index(self, *, lease_allowed: bool = True) -> int:
+    def read(
+        self, done: Callable[[int, errors.RaftError | None], None], *, lease_allowed: bool = True
+    ) -> None:
         if not self.is_current or not (self.leads or self.leader_address):
             raise errors.NoLeader
         self.rounds += not (lease_allowed and self.leads)
-        return self.index
+        asyncio.get_running_loop().call_soon(done, self.index, None)
 
     def submit(self, command: bytes, done: Callable[[int, object], None]) -> None:
         if not self.leads:

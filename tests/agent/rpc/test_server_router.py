@@ -202,6 +202,23 @@ async def test_a_stale_read_of_a_server_that_never_heard_a_leader_waits(servers:
         await servers.ask(STALE)
 
 
+async def test_what_was_written_through_a_follower_is_read_there_even_by_stale_reads(
+    servers: Servers,
+):
+    await servers.ask(put("a"))
+    assert not servers.follower.router.sees_own_writes
+    with pytest.raises(NotLocal):
+        servers.follower.router.read_now(STALE)
+
+    await servers.ask(STALE)
+    assert servers.follower.log.rounds == 1, "it made sure of the index of now"
+
+    servers.follower.log.index = servers.leader.log.index
+    await servers.ask(STALE)
+    assert servers.follower.router.sees_own_writes
+    assert servers.follower.log.rounds == 1
+
+
 async def test_a_state_that_is_too_old_for_its_reader_is_brought_up_to_date(servers: Servers):
     request = KvGet(key="a", consistency=Consistency.STALE, max_stale_ns=SECOND // 10)
 
@@ -253,9 +270,51 @@ async def test_a_follower_reads_at_once_only_what_may_be_stale(servers: Servers)
         router.read_now(KvGet(key="a"))
 
 
-async def test_a_follower_writes_nothing_at_once(servers: Servers):
+async def test_a_follower_asks_the_leader_for_a_write_without_a_call(servers: Servers):
+    written: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+
+    servers.follower.router.submit(put("a"), written.set_result)
+
+    assert await within(written) is True
+    assert (servers.leader.log.proposed, servers.follower.log.proposed) == (1, 0)
+
+
+async def soon(servers: Servers, request: KvGet) -> Reply | Exception:
+    """The outcome of a fast read at the follower."""
+    outcome: asyncio.Future[Reply | Exception] = asyncio.get_running_loop().create_future()
+    servers.follower.router.read_soon(request, outcome.set_result)
+    return await within(outcome)
+
+
+async def test_fast_reads_of_a_follower_ask_the_leader_once_a_turn(servers: Servers):
+    servers.follower.machine.apply(7, set_key("a", b"own"))
+
+    outcomes = await asyncio.gather(*(soon(servers, KvGet(key="a")) for _ in range(20)))
+
+    assert {outcome.value.value for outcome in outcomes} == {b"own"}
+    assert servers.follower.log.rounds == 1
+
+
+async def test_a_fast_read_waits_until_there_is_a_leader(servers: Servers):
+    servers.lose_leader()
+    read = asyncio.create_task(soon(servers, KvGet(key="a")))
+    await asyncio.sleep(0)
+
+    servers.tell_leader(servers.leader)
+
+    assert (await read).value is None
+
+
+async def test_a_fast_read_tells_of_the_want_of_a_leader(servers: Servers):
+    servers.lose_leader()
+    servers.follower.hold_s = 0.02
+
+    assert isinstance(await soon(servers, KvGet(key="a")), NoLeader)
+
+
+async def test_what_blocks_is_not_read_at_once(servers: Servers):
     with pytest.raises(NotLocal):
-        servers.follower.router.submit(put("a"), print)
+        servers.follower.router.read_soon(blocking("a", 7), print)
 
 
 async def test_a_write_at_once_that_was_not_taken_is_written_later(
@@ -304,8 +363,8 @@ async def test_nothing_of_another_datacenter_is_answered_at_once(servers: Server
     for request in (FAR, stale):
         with pytest.raises(NotLocal):
             router.read_now(request)
-    with pytest.raises(NotLocal):
-        router.submit(msgspec.structs.replace(put("a"), datacenter="dc2"), print)
+        with pytest.raises(NotLocal):
+            router.read_soon(request, print)
 
 
 async def test_a_server_of_another_datacenter_is_answered_like_a_client(servers: Servers):

@@ -53,5 +53,5 @@ async def test_a_leader_that_cannot_be_reached_is_told_from_one_that_refuses(
 ):
     known.leader_address = "127.0.0.1:1"
 
-    with pytest.raises(Unreachable, match="failed to get conn: 127.0.0.1:1"):
+    with pytest.raises(Unreachable, match=r"failed to get conn: 127\.0\.0\.1:1"):
         await within(calls.ask(put("a")))
