@@ -67,6 +67,7 @@ class Heartbeats:
         for peer_id, progress in self._peers.progress.items():
             # Not beyond what it is known to hold: its own tail may be somebody else's.
             commit_index = min(progress.match_index, state.commit_index)
+            progress.commit_sent = max(progress.commit_sent, commit_index)
             state.send(peer_id, Heartbeat(state.term, commit_index, self.round))
 
     def on_answer(self, sender_id: str, message: HeartbeatAnswer) -> None:

@@ -1,5 +1,6 @@
 """What must be true of one server after every input; for tests, and for the cautious."""
 
+import math
 from collections.abc import Mapping
 
 from raft.core.progress import Mode, Progress
@@ -32,3 +33,4 @@ def check(state: State, progress: Mapping[str, Progress]) -> None:
         assert peer.next_index <= log.last_index + 1, f"{peer_id}: next > last + 1"
         assert len(peer.in_flight) <= state.settings.window_count_max, f"{peer_id}: window"
         assert (peer.mode is Mode.SNAPSHOT) == (peer.sending is not None), f"{peer_id}: sending"
+        assert peer.mode is Mode.REPLICATE or peer.notice_at == math.inf, f"{peer_id}: notice"

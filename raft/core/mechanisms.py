@@ -43,7 +43,7 @@ class Mechanisms:
         self.election = Election(state, self.roles)
         self.follower = Follower(state, self.roles)
         self.heartbeats = Heartbeats(state, self.roles, self.peers)
-        self.reads = Reads(state, self.heartbeats)
+        self.reads = Reads(state, self.peers, self.heartbeats)
         self.transfer = Transfer(state, self.peers, self.heartbeats)
         self.sender = SnapshotSender(state)
         self.receiver = SnapshotReceiver(state, self.follower)

@@ -173,6 +173,7 @@ class Raft:
         deadlines = (
             self._parts.election.deadline(),
             self._parts.heartbeats.deadline(),
+            self._parts.replication.deadline(),
             self._parts.transfer.deadline(),
             self._parts.reads.deadline(),
         )

@@ -36,10 +36,13 @@ class Progress:
     """``is_paused``: a probe is out. ``is_answering``: it answered a heartbeat since the last send.
 
     ``contact_at``: when it last answered; ``round_sent_at``: when the newest heartbeat that it
-    answered had been sent. ``commit_sent``: the commit it has been told of.
+    answered had been sent. ``commit_sent``: the commit it has been told of; ``commit_asked``: the
+    one that its reads wait for; ``notice_at``: when it is told of a newer one by itself, infinity
+    when there is none.
     """
 
     __slots__ = (
+        "commit_asked",
         "commit_sent",
         "contact_at",
         "in_flight",
@@ -48,6 +51,7 @@ class Progress:
         "match_index",
         "mode",
         "next_index",
+        "notice_at",
         "round",
         "round_sent_at",
         "sending",
@@ -61,6 +65,8 @@ class Progress:
         self.is_answering = False
         self.in_flight: deque[int] = deque()  # last index of each message under way
         self.commit_sent = 0
+        self.commit_asked = 0
+        self.notice_at = math.inf
         self.contact_at = now  # a new peer counts as active, or the quorum would seem lost
         self.round = 0
         self.round_sent_at = -math.inf
@@ -96,27 +102,24 @@ class Progress:
 
     def probe(self, next_index: int | None = None) -> None:
         """Ask where the logs agree, from ``next_index`` (what is known to match) on."""
-        self.mode = Mode.PROBE
-        self.next_index = next_index or self.match_index + 1
-        self.in_flight.clear()
-        self.is_paused = False
-        self.sending = None
+        self._begin(Mode.PROBE, next_index or self.match_index + 1)
 
     def replicate(self) -> None:
         """The logs agree up to ``match_index``: send ahead."""
-        self.mode = Mode.REPLICATE
-        self.next_index = self.match_index + 1
-        self.in_flight.clear()
-        self.is_paused = False
-        self.sending = None
+        self._begin(Mode.REPLICATE, self.match_index + 1)
 
     def await_snapshot(self, meta: SnapshotMeta, now: float) -> None:
         """Send no entries until this snapshot has arrived."""
-        self.mode = Mode.SNAPSHOT
-        self.next_index = meta.index + 1
+        self._begin(Mode.SNAPSHOT, meta.index + 1)
+        self.sending = Sending(meta, now)
+
+    def _begin(self, mode: Mode, next_index: int) -> None:
+        self.mode = mode
+        self.next_index = next_index
         self.in_flight.clear()
         self.is_paused = False
-        self.sending = Sending(meta, now)
+        self.notice_at = math.inf
+        self.sending = None
 
     def status(self, last_index: int) -> PeerStatus:
         """For operators."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from raft.core.heartbeats import Heartbeats
+from raft.core.peers import Peers
 from raft.core.state import State
 from raft.core.types import (
     ReadFailed,
@@ -46,10 +47,20 @@ class _Asked(NamedTuple):
 class Reads:
     """Reads under way on one server; every one of them ends ready or failed."""
 
-    __slots__ = ("_asked", "_asked_of", "_count", "_heartbeats", "_state", "_unapplied", "_waiting")
+    __slots__ = (
+        "_asked",
+        "_asked_of",
+        "_count",
+        "_heartbeats",
+        "_peers",
+        "_state",
+        "_unapplied",
+        "_waiting",
+    )
 
-    def __init__(self, state: State, heartbeats: Heartbeats) -> None:
+    def __init__(self, state: State, peers: Peers, heartbeats: Heartbeats) -> None:
         self._state = state
+        self._peers = peers
         self._heartbeats = heartbeats
         self._waiting: list[_Unconfirmed] = []  # for a round, in order
         self._asked = OrderedDict[int, _Asked]()  # by request
@@ -93,6 +104,9 @@ class Reads:
             state.send(sender_id, answer)
         else:  # by a round in any case: the follower may have been told not to trust clocks
             self._await_round(None, sender_id, message.request)
+            progress = self._peers.progress.get(sender_id)
+            if progress is not None:
+                progress.commit_asked = self._waiting[-1].index  # it cannot read before it hears
 
     def on_answer(self, message: ReadIndexAnswer) -> None:
         """The leader told the index, or that it does not lead."""

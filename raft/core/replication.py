@@ -2,6 +2,11 @@
 
 Entries leave in parallel with the own write; only the own match waits for it (thesis §10.2.1).
 Everything that piled up in a turn leaves as one message a follower. Source: Raft §5.3-§5.4.
+
+A commit goes along with the next entries or heartbeat. Only when there are none for a moment does
+it go by itself: that costs a message, an answer and a turn on either side. It goes at once to who
+waits for it: a follower that is to read; and everybody after a change of members, as those that
+were removed are told nothing later.
 """
 
 import math
@@ -44,6 +49,12 @@ class Replication:
             else:
                 self._snapshots.retry(peer_id, progress)
             progress.is_answering = False
+
+    def deadline(self) -> float:
+        """When ``feed`` has a commit to tell that nothing else told."""
+        return min(
+            (progress.notice_at for progress in self._peers.progress.values()), default=math.inf
+        )
 
     def on_answer(self, sender_id: str, message: AppendAnswer) -> None:
         """Note what matches; a refusal leads to another probe."""
@@ -100,9 +111,20 @@ class Replication:
         # A heartbeat came back but acknowledgements are missing: messages may have been lost, and
         # an empty one finds out, whether the window is full or not.
         is_suspicious = progress.is_answering and progress.match_index < progress.next_index - 1
-        news_index = min(state.commit_index, progress.next_index - 1)
-        if is_suspicious or progress.commit_sent < news_index:
+        if is_suspicious or self._is_notice_due(progress):
             self._send_append(peer_id, progress, 0)
+
+    def _is_notice_due(self, progress: Progress) -> bool:
+        """Whether the follower must be told of a commit now; notes until when it can wait."""
+        state = self._state
+        if progress.commit_sent >= min(state.commit_index, progress.next_index - 1):
+            progress.notice_at = math.inf
+            return False
+        if progress.commit_sent < max(progress.commit_asked, state.membership.index):
+            return True
+        if progress.notice_at == math.inf:
+            progress.notice_at = state.now + state.settings.commit_notice_delay_s
+        return state.now >= progress.notice_at
 
     def _send_entries(self, peer_id: str, progress: Progress) -> bool:
         """One message with as many entries as fit; a snapshot when they are gone."""
@@ -110,6 +132,7 @@ class Replication:
 
     def _send_append(self, peer_id: str, progress: Progress, count_max: int) -> bool:
         state = self._state
+        progress.notice_at = math.inf
         previous_index = progress.next_index - 1
         previous_term = state.log.term(previous_index)
         if previous_term is None:

@@ -27,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lease_timeout_s: float = 0.0
     disk_stall_limit_s: float = 0.0
 
+    commit_notice_delay_s: float = 0.005  # a commit waits so long for entries to go along with
     batch_bytes_max: int = 1024 * 1024  # one Append; the entry that crosses it still goes along
     batch_count_max: int = 1024  # entries in one Append
     window_count_max: int = 2  # Appends under way to one peer; deeper ones defeat batching

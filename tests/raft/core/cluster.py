@@ -130,10 +130,13 @@ class Cluster:
         *,
         learners: Iterable[str] = (),
         settings: Settings | None = None,
+        notice_delay_s: float = 0.0,  # time stands still in a conversation, so nothing waits
         bootstrap: bool = True,
     ) -> None:
         self.now = 1000.0
-        self.settings = settings or Settings()
+        self.settings = msgspec.structs.replace(
+            settings or Settings(), commit_notice_delay_s=notice_delay_s
+        )
         self.network: deque[tuple[str, str, Message]] = deque()
         self.cut: set[tuple[str, str]] = set()
         self.heard: list[tuple[str, str, Message]] = []

@@ -14,8 +14,10 @@ def servers(voters: str, learners: str = "") -> tuple[Server, ...]:
     )
 
 
-def led(voters: str = "abc", learners: str = "", *, joining: str = "") -> Cluster:
-    cluster = Cluster(voters, learners=learners)
+def led(
+    voters: str = "abc", learners: str = "", *, joining: str = "", notice_delay_s: float = 0.0
+) -> Cluster:
+    cluster = Cluster(voters, learners=learners, notice_delay_s=notice_delay_s)
     for server_id in joining:
         cluster.add(server_id)
     cluster.elect("a")
@@ -74,8 +76,9 @@ def test_a_removal_commits_entries_that_wait_for_a_quorum() -> None:
     assert [b"x"] == cluster.hosts["a"].payloads
 
 
-def test_a_removed_follower_is_told_and_then_left_alone() -> None:
-    cluster = led()
+@pytest.mark.parametrize("notice_delay_s", [0.0, 0.15])
+def test_a_removed_follower_is_told_and_then_left_alone(notice_delay_s: float) -> None:
+    cluster = led(notice_delay_s=notice_delay_s)
 
     change(cluster, "ab")
     cluster.settle()

@@ -4,14 +4,35 @@ import pytest
 
 from raft.core.progress import Mode
 from raft.core.settings import Settings
-from raft.core.types import Append, AppendAnswer, Heartbeat, HeartbeatAnswer, Role
+from raft.core.types import (
+    Append,
+    AppendAnswer,
+    Heartbeat,
+    HeartbeatAnswer,
+    ReadIndex,
+    Role,
+)
 from tests.raft.core.cluster import Cluster, of
 
 
-def led(voters: str = "abc", **numbers: int) -> Cluster:
-    cluster = Cluster(voters, settings=Settings(**numbers))  # type: ignore[arg-type]  # all ints
+def led(voters: str = "abc", *, notice_delay_s: float = 0.0, **numbers: int) -> Cluster:
+    settings = Settings(**numbers)  # type: ignore[arg-type]  # all ints
+    cluster = Cluster(voters, settings=settings, notice_delay_s=notice_delay_s)
     cluster.elect("a")
     return cluster
+
+
+def with_a_commit_to_tell(notice_delay_s: float) -> Cluster:
+    """``a`` leads and has committed an entry that the others hold and do not know to be."""
+    cluster = led(notice_delay_s=notice_delay_s)
+    cluster.propose("a", b"x")
+    cluster.settle()
+    assert [[b"x"], [], []] == payloads(cluster)
+    return cluster
+
+
+def payloads(cluster: Cluster) -> list[list[bytes]]:
+    return [host.payloads for host in cluster.hosts.values()]
 
 
 def test_entries_leave_before_the_own_write_is_durable_but_count_only_after() -> None:
@@ -162,15 +183,87 @@ def test_a_lost_last_message_is_found_out_by_the_next_heartbeat() -> None:
     assert [b"x"] == cluster.hosts["b"].payloads
 
 
-def test_a_commit_is_told_at_once_and_once() -> None:
+def test_a_commit_goes_by_itself_once_when_nothing_takes_it_along_for_a_moment() -> None:
     """etcd/raft: a follower with nothing to get learns of the commit without a heartbeat."""
-    cluster = led()
-    cluster.propose("a", b"x")
+    cluster = with_a_commit_to_tell(notice_delay_s=0.005)
+    assert cluster.hosts["a"].deadline == pytest.approx(cluster.now + 0.005)
+
+    cluster.now += 0.005
+    cluster.tick("a")
+    assert [()] * 2 == [append.entries for append in cluster.sent(Append)]
     cluster.settle()
 
-    assert [[b"x"]] * 3 == [host.payloads for host in cluster.hosts.values()]
-    cluster.flush("a")
+    assert [[b"x"]] * 3 == payloads(cluster)
+    cluster.now += 0.005
+    cluster.tick("a")
     assert [] == cluster.sent(Append)
+
+
+def test_a_commit_goes_along_with_entries_and_not_by_itself() -> None:
+    cluster = with_a_commit_to_tell(notice_delay_s=0.005)
+    cluster.now += 0.004
+    cluster.propose("a", b"y")
+
+    cluster.settle()
+
+    assert [[b"x", b"y"], [b"x"], [b"x"]] == payloads(cluster)
+    assert cluster.hosts["a"].deadline == pytest.approx(cluster.now + 0.005)
+
+
+def test_a_commit_goes_along_with_a_heartbeat_and_not_by_itself() -> None:
+    cluster = with_a_commit_to_tell(notice_delay_s=0.15)
+    cluster.now += 0.1
+    cluster.tick("a")
+    cluster.settle()
+    assert [[b"x"]] * 3 == payloads(cluster)
+
+    cluster.now += 0.05
+    cluster.tick("a")
+
+    assert [] == cluster.sent(Append)
+
+
+def test_a_follower_that_is_to_read_hears_of_the_commit_at_once() -> None:
+    cluster = led(notice_delay_s=0.15)
+    cluster.propose("a", b"x")
+    cluster.flush("a")
+    cluster.deliver(of(Append))
+    cluster.persist("a", "c")
+    cluster.deliver(of(AppendAnswer))
+    cluster["b"].read("r", cluster.now)  # what it reads up to, it has not stored yet
+    cluster.flush("b")
+    cluster.deliver(of(ReadIndex))
+
+    cluster.settle()
+
+    assert [b"x"] == cluster.hosts["b"].payloads
+    assert ["r"] == [ready.token for ready in cluster.hosts["b"].ready]
+
+
+def test_a_commit_that_no_read_waits_for_can_wait_again() -> None:
+    cluster = with_a_commit_to_tell(notice_delay_s=0.15)
+    cluster["b"].read("r", cluster.now)
+    cluster.settle()
+    assert [b"x"] == cluster.hosts["b"].payloads
+
+    cluster.propose("a", b"y")
+    cluster.settle()
+
+    assert [b"x"] == cluster.hosts["b"].payloads
+
+
+def test_a_commit_that_waits_is_forgotten_when_the_follower_is_lost() -> None:
+    """Else its moment would pass again and again, with nothing to do."""
+    cluster = with_a_commit_to_tell(notice_delay_s=0.005)
+    cluster.isolate("b", "c")
+    for peer_id in "bc":
+        cluster["a"].peer_unreachable(peer_id, cluster.now)
+    cluster.settle()
+
+    deadline = cluster.hosts["a"].deadline
+
+    assert deadline is not None
+    assert deadline > cluster.now + 0.005
 
 
 @pytest.mark.parametrize("tail", [[1, 1, 1], [1, 2, 2, 2, 3], [3] * 20, [2] * 20])
