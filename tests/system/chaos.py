@@ -187,9 +187,14 @@ def wait_whole(servers: Servers, history: History, since_s: float) -> None:
 def judge_at_end(stage: Stage, report: Report) -> None:
     """Compare the servers, and judge the history."""
     servers = stage.servers
+    report.broken += [
+        f"{name} is {agent.state()}"
+        for name, agent in servers.agents.items()
+        if not agent.is_running()
+    ]
     try:
         leader = servers[servers.wait_leader()]
-        rows = servers.wait_same(PREFIX)
+        rows = servers.wait_same(PREFIX, list(servers.running))
     except TimeoutError as error:
         report.broken.append(str(error)[:COMPLAINT_LENGTH_MAX])
         return
