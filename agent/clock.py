@@ -11,3 +11,11 @@ def wall_s() -> float:
 def monotonic_s() -> float:
     """Seconds that never go backwards; only differences have a meaning."""
     return time.monotonic()  # noqa: TID251 - the one reader of the monotonic clock
+
+
+def boottime_s() -> float:
+    """As ``monotonic_s``, and it goes on while the machine sleeps: what a lease is measured with.
+
+    A leader that slept must not believe afterwards that its lease still holds.
+    """
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

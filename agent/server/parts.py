@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 
-from agent.clock import monotonic_s, wall_s
+from agent.clock import boottime_s, monotonic_s, wall_s
 from agent.config import RuntimeConfig
 from agent.membership.flood import flood
 from agent.membership.membership import Membership
@@ -127,7 +127,7 @@ class ServerParts:
             settings,
             Surroundings(
                 wall_s=wall_s,
-                monotonic_s=monotonic_s,
+                monotonic_s=boottime_s,
                 random=rng.random,
                 start_task=start_task,
                 on_fatal=on_fatal,
