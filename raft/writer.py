@@ -3,14 +3,17 @@
 While one sync runs, more is queued; the next round takes it all. No timer delays anything. The
 first error ends the process: after a failed write or sync nobody can know what is on disk, and a
 second sync may report success for lost pages.
+
+The queue wakes the thread by one semaphore, where a condition takes several calls of the kernel.
+Loop and thread count what they put and took each for itself, so that no number needs a lock.
 """
 
 import asyncio
 import logging
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 from typing import Final, NamedTuple, Protocol
 
 from raft.errors import Overloaded
@@ -69,34 +72,30 @@ class Writer:
         self._failed = failed
         self._on_fatal = on_fatal
         self._loop = asyncio.get_running_loop()
-        self._changed = threading.Condition()
-        self._queue: deque[Queued] = deque()
-        self._queued_bytes = 0
-        self._closing = False
+        self._queue = SimpleQueue[Queued | None]()  # None: no more will come
+        self._put_bytes = 0  # ever; changed by the loop only
+        self._taken_bytes = 0  # ever; changed by the thread only
         self._poisoned = False
         self._thread = threading.Thread(target=self._run, name="raft-writer", daemon=True)
         self._thread.start()
 
     def put(self, write: Queued) -> None:
         """Queue a write, in order of sequence; raises ``Overloaded`` at the limits."""
-        with self._changed:
-            if (
-                len(self._queue) >= QUEUE_WRITES_MAX
-                or self._queued_bytes + write.size_bytes > QUEUE_BYTES_MAX
-            ):
-                message = f"{self._queued_bytes} bytes wait for the disk"
-                raise Overloaded(message)
-            if self._poisoned:
-                return  # never acknowledged; the process is ending
-            self._queue.append(write)
-            self._queued_bytes += write.size_bytes
-            self._changed.notify()
+        if self._poisoned:
+            return  # never acknowledged; the process is ending
+        queued_bytes = self._put_bytes - self._taken_bytes
+        if (
+            self._queue.qsize() >= QUEUE_WRITES_MAX
+            or queued_bytes + write.size_bytes > QUEUE_BYTES_MAX
+        ):
+            message = f"{queued_bytes} bytes wait for the disk"
+            raise Overloaded(message)
+        self._put_bytes += write.size_bytes
+        self._queue.put(write)
 
     def close(self) -> None:
         """Write what is queued, then end the thread; blocks until then."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
+        self._queue.put(None)
         self._thread.join()
 
     def _run(self) -> None:
@@ -112,22 +111,19 @@ class Writer:
 
     def _take(self) -> list[Queued]:
         """Wait for work and take one round of it; empty when closed and drained."""
-        with self._changed:
-            while not self._queue and not self._closing:
-                self._changed.wait()
-            taken: list[Queued] = []
-            room_bytes = ROUND_BYTES_MAX
-            while self._queue and room_bytes > 0:
-                write = self._queue.popleft()
-                room_bytes -= write.size_bytes
-                taken.append(write)
-            self._queued_bytes -= ROUND_BYTES_MAX - room_bytes
-            return taken
+        taken: list[Queued] = []
+        round_bytes = 0
+        while not taken or (round_bytes < ROUND_BYTES_MAX and not self._queue.empty()):
+            write = self._queue.get()
+            if write is None:
+                self._queue.put(None)  # for the next time
+                break
+            round_bytes += write.size_bytes
+            taken.append(write)
+        self._taken_bytes += round_bytes
+        return taken
 
     def _end(self, error: BaseException) -> None:
-        with self._changed:
-            self._poisoned = True
-            self._queue.clear()
-            self._queued_bytes = 0
+        self._poisoned = True
         self._on_fatal(error)
         self._loop.call_soon_threadsafe(self._failed, error)

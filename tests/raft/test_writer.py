@@ -93,6 +93,24 @@ async def test_close_writes_what_is_queued() -> None:
     assert disk.released[-1] == 5
 
 
+async def test_close_writes_several_rounds_and_may_follow_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "ROUND_BYTES_MAX", 25)
+    disk = Disk()
+    disk.gate.set()
+    reported = Reported(disk)
+    for sequence in range(1, 8):
+        reported.writer.put(queued(sequence))
+
+    reported.writer.close()
+    reported.writer.close()
+
+    assert [b"%d" % number for number in range(1, 8)] == [
+        body for bodies in disk.rounds for body in bodies
+    ]
+
+
 async def test_a_round_ends_at_its_byte_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ROUND_BYTES_MAX", 25)
     disk = Disk()
