@@ -33,6 +33,7 @@ from catalog.commands import KvOperation, KvVerb
 from catalog.duration import SECOND
 from catalog.errors import CatalogError
 from catalog.uuids import is_uuid
+from raft.errors import RaftError
 
 EVENT_NAME: Final = "_rexec"
 JOBS_MAX: Final = 16  # at once; each may be a heavy command
@@ -198,7 +199,7 @@ class Answers:
         except msgspec.MsgspecError as error:
             _log.warning("remote job is not understood", error=str(error))
             return None
-        except (CatalogError, RpcError) as error:
+        except (CatalogError, RpcError, RaftError) as error:
             raise SessionEnded(str(error)) from None
 
     async def write(self, name: str, value: bytes) -> None:
@@ -211,7 +212,7 @@ class Answers:
         )
         try:
             reply = await self._router.call(KvApply(operation=operation, token=self._token))
-        except (CatalogError, RpcError) as error:
+        except (CatalogError, RpcError, RaftError) as error:
             raise SessionEnded(str(error)) from None
         if not reply.value:
             raise SessionEnded("the answer could not be written")

@@ -208,7 +208,7 @@ class Leaves:
             request = CARootsGet(min_index=index, wait_ns=WATCH_WAIT_NS)
             try:
                 reply = await self._router.call(request)
-            except (CatalogError, RpcError) as error:
+            except (CatalogError, RpcError, RaftError) as error:
                 _log.warning("roots not known", error=str(error))
                 await asyncio.sleep(RETRY_S)
                 continue

@@ -15,6 +15,7 @@ from agent.rpc.server import Random
 from catalog.duration import SECOND
 from catalog.errors import CatalogError
 from catalog.rows.node import Coord, Coordinate
+from raft.errors import RaftError
 
 _log = structlog.get_logger("agent.coordinates")
 
@@ -49,5 +50,5 @@ async def send_coordinates(
         await sleep(wait_s + wait_s * rng.random())
         try:
             await send(Coordinate(node=config.node_name, coord=own()))
-        except (RpcError, CatalogError) as error:
+        except (RpcError, CatalogError, RaftError) as error:
             _log.warning("coordinate not sent", error=str(error))

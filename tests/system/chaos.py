@@ -192,6 +192,11 @@ def judge_at_end(stage: Stage, report: Report) -> None:
         for name, agent in servers.agents.items()
         if not agent.is_running()
     ]
+    report.broken += [
+        f"{name} tells of a bug in its log"
+        for name, agent in servers.agents.items()
+        if b"Traceback" in agent.log_path.read_bytes()
+    ]
     try:
         leader = servers[servers.wait_leader()]
         rows = servers.wait_same(PREFIX, list(servers.running))

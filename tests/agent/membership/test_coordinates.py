@@ -8,6 +8,7 @@ from agent.membership.coordinates import interval_s, send_coordinates
 from agent.rpc.request import NoLeader
 from catalog.errors import Invalid
 from catalog.rows.node import Coord, Coordinate
+from raft.errors import OutcomeUnknown
 from tests.agent.membership.agents import make_config
 
 
@@ -32,11 +33,11 @@ async def test_coordinates_are_sent_after_each_interval_whatever_the_servers_say
 
     async def send(coordinate: Coordinate) -> None:
         sent.append(coordinate)
-        raise (NoLeader, Invalid)[len(sent) % 2]
+        raise (NoLeader, Invalid, OutcomeUnknown)[len(sent) % 3]
 
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
-        if len(waits) == 4:
+        if len(waits) == 5:
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
@@ -49,9 +50,9 @@ async def test_coordinates_are_sent_after_each_interval_whatever_the_servers_say
             sleep=sleep,
         )
 
-    assert [22.5] * 4 == waits
+    assert [22.5] * 5 == waits
     assert [
-        Coordinate(node="node-a", coord=Coord(height=height)) for height in (1.0, 2.0, 3.0)
+        Coordinate(node="node-a", coord=Coord(height=height)) for height in (1.0, 2.0, 3.0, 4.0)
     ] == sent
 
 
