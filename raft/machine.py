@@ -18,6 +18,9 @@ SNAPSHOT_INTERVAL_S: Final = 30.0  # Consul's raft_snapshot_interval
 TRAILING_LOGS: Final = 10_240  # entries; Consul's raft_trailing_logs
 LOG_BYTES_MIN: Final = 64 * 1024 * 1024  # entries in memory beyond which a snapshot is taken
 LOG_BYTES_MAX: Final = 512 * 1024 * 1024  # the same for the largest states
+LOG_COUNT_MIN: Final = 65_536  # entries beyond which a snapshot is not put off to the next look
+LOG_THRESHOLDS: Final = 4  # or so many times the threshold, if that is more
+ENTRY_BYTES: Final = 256  # what a small entry takes in memory, more or less
 MEMORY_TRAILING_LOGS: Final = 1024  # entries of -dev: nobody's outage has to be bridged
 MEMORY_LOG_BYTES: Final = 1024 * 1024  # entries of -dev beyond which the oldest are let go
 
@@ -88,13 +91,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The part that the rules go by; a log in memory only is kept short.
 
         ``state_bytes``: size of the newest snapshot. A large state is not written anew for every
-        ``LOG_BYTES_MIN`` of entries; they may take half as much as it does.
+        ``LOG_BYTES_MIN`` or ``LOG_COUNT_MIN`` of entries; they may take half as much as it does.
         """
         if keeps_log:
+            room_bytes = min(state_bytes // 2, LOG_BYTES_MAX)
+            count_min = max(LOG_COUNT_MIN, LOG_THRESHOLDS * self.snapshot_threshold)
             return CoreSettings(
                 election_timeout_s=self.election_timeout_s,
                 trailing_count=self.trailing_logs,
-                log_bytes_max=min(max(LOG_BYTES_MIN, state_bytes // 2), LOG_BYTES_MAX),
+                log_bytes_max=max(LOG_BYTES_MIN, room_bytes),
+                log_count_max=max(count_min, room_bytes // ENTRY_BYTES),
             )
         return CoreSettings(
             election_timeout_s=self.election_timeout_s,

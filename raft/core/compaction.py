@@ -37,5 +37,6 @@ def check_size(state: State) -> None:
     applied_index = min(state.applied_index, state.log.last_index)
     if applied_index > covered_index:
         size_bytes = state.log.bytes_between(covered_index, applied_index)
-        if size_bytes > state.settings.log_bytes_max:
+        count, settings = applied_index - covered_index, state.settings
+        if size_bytes > settings.log_bytes_max or count > settings.log_count_max:
             state.is_snapshot_wanted = True

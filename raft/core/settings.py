@@ -38,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reads_waiting_max: int = 65_536  # reads that wait for a quorum or for the state machine
     trailing_count: int = 10_240  # entries kept behind a snapshot for followers that lag
     log_bytes_max: int = 64 * 1024 * 1024  # of entries in memory, beyond which a snapshot is wanted
+    log_count_max: int = 65_536  # the same for small ones, which cost more as objects than as bytes
     snapshot_chunk_bytes: int = 256 * 1024  # one chunk: large for the disk, small for the loop
 
     def __post_init__(self) -> None:

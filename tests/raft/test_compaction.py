@@ -74,6 +74,22 @@ async def test_snapshots_are_taken_by_themselves_at_the_threshold(tmp_path: Path
     await driver.stop()
 
 
+async def test_a_log_that_grows_fast_does_not_wait_for_the_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("raft.machine.LOG_COUNT_MIN", 20)
+    settings = Settings(snapshot_threshold=5, snapshot_interval_s=1000)
+    driver = make_driver(Journal(), durable(tmp_path), settings=settings)
+    await driver.start(ALONE)
+
+    async with asyncio.timeout(10):
+        while not driver.last_snapshot_index:
+            await driver.propose(b"x")
+
+    assert driver.last_snapshot_index > 20
+    await driver.stop()
+
+
 async def test_new_settings_count_at_once(tmp_path: Path) -> None:
     driver = make_driver(Journal(), durable(tmp_path))
     await driver.start(ALONE)

@@ -40,6 +40,15 @@ def test_a_large_state_is_not_written_anew_for_little_log() -> None:
     assert limits == [LOG_BYTES_MIN, 200 * 2**20, LOG_BYTES_MAX]
 
 
+def test_a_large_state_is_not_written_anew_for_few_entries() -> None:
+    limits = [
+        Settings(snapshot_threshold=threshold).for_core(keeps_log=True, state_bytes=size)
+        for threshold, size in ((100, 0), (50_000, 0), (100, 400 * 2**20))
+    ]
+
+    assert [limit.log_count_max for limit in limits] == [65_536, 200_000, 200 * 2**20 // 256]
+
+
 def test_a_log_in_memory_only_is_kept_short() -> None:
     core = Settings(trailing_logs=5000).for_core(keeps_log=False, state_bytes=2**30)
 

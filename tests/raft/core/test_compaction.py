@@ -67,6 +67,24 @@ def test_a_snapshot_is_wanted_when_what_it_would_cover_is_large() -> None:
     assert wanted == cluster.hosts["a"].snapshots_wanted
 
 
+def test_a_snapshot_is_wanted_when_it_would_cover_many_entries() -> None:
+    cluster = led(log_count_max=12)
+    cluster.flush("a")
+    assert 0 == cluster.hosts["a"].snapshots_wanted
+
+    cluster.propose("a", b"y")
+    cluster.settle()
+    cluster.flush("a")
+    assert cluster.hosts["a"].snapshots_wanted > 0
+
+    cluster.compact("a")
+    wanted = cluster.hosts["a"].snapshots_wanted
+    cluster.propose("a", *[b"z"] * 12)
+    cluster.settle()
+    cluster.flush("a")
+    assert wanted == cluster.hosts["a"].snapshots_wanted
+
+
 def test_the_mark_and_the_release_are_one_write() -> None:
     cluster = led(trailing_count=4)
     host = cluster.hosts["a"]
