@@ -4,35 +4,51 @@ Each replaces one method of the core by a version that breaks one rule, as a rea
 once did or could. ``seeds_to_catch`` tells how many seeds it takes until a run goes wrong.
 """
 
-import math
-from collections.abc import Callable
 from typing import Any, Final
 from unittest.mock import patch
 
 import msgspec
 
 from raft.core import state as state_module
-from raft.core.changes import Changes, next_configuration
+from raft.core.changes import Changes
 from raft.core.election import Election
 from raft.core.follower import Follower
 from raft.core.heartbeats import Heartbeats
 from raft.core.membership import Membership
-from raft.core.proposals import Proposals
-from raft.core.quorum import Voters
 from raft.core.reads import Reads
 from raft.core.replication import Replication
 from raft.core.snapshot_receiving import SnapshotReceiver
 from raft.core.state import State
-from raft.core.transfer import Transfer
-from raft.core.turn import Turn
 from raft.core.types import AppendAnswer, SnapshotAnswer, Vote, VoteAnswer
 from raft.core.writes import Writes
-from raft.entries import HardState, SnapshotMeta
+from tests.sim.raft.bugs import (
+    Patch,
+    apply_before_durable,
+    commit_by_counting,
+    commit_own_last_index,
+    confirm_by_past_round,
+    count_all_members,
+    count_newer_half,
+    count_own_entry_at_once,
+    count_votes_by_message,
+    has_snapshot_by_length,
+    hint_before_durable,
+    hurried,
+    keep_conflicting_tail,
+    lease_without_end,
+    no_wait_after_start,
+    propose_in_transfer,
+    reaches,
+    read_what_is_here,
+    restarted,
+    second_change,
+    stand_as_learner,
+    tick_on_and_on,
+    without_own_term,
+)
 from tests.sim.raft.network import Weather
 from tests.sim.raft.profile import Profile, draw
 from tests.sim.raft.run import run
-
-Patch = tuple[Any, str, Any]  # owner, name, replacement
 
 
 class Mutation(msgspec.Struct, frozen=True):
@@ -60,210 +76,6 @@ def seeds_to_catch(mutation: Mutation, seeds_max: int) -> tuple[int, str]:
     return 0, ""
 
 
-def hurried(kind: type) -> Patch:
-    """Messages of ``kind`` leave without waiting for the disk."""
-    original = State.send_durable
-
-    def send_durable(self: State, peer_id: str, message: Any) -> None:
-        if isinstance(message, kind) and peer_id != self.server_id:
-            self.send(peer_id, message)
-        else:
-            original(self, peer_id, message)
-
-    return State, "send_durable", send_durable
-
-
-def restarted(forget: Callable[[HardState], HardState]) -> Patch:
-    """A process starts without part of its hard state."""
-    original = State.__init__
-
-    def init(self: State, *arguments: Any) -> None:
-        *others, restart = arguments
-        hard_state = forget(restart.hard_state)
-        original(self, *others, msgspec.structs.replace(restart, hard_state=hard_state))
-
-    return State, "__init__", init
-
-
-def no_wait_after_start() -> Patch:
-    """A process that was just started votes at once, whatever it promised before."""
-    original = State.__init__
-
-    def init(self: State, *arguments: Any) -> None:
-        original(self, *arguments)
-        self.refuses_votes_until = 0.0
-
-    return State, "__init__", init
-
-
-def commit_by_counting(self: Replication) -> None:
-    state = self._state
-    index = int(
-        self._peers.reached(
-            min(state.writes.stable_index, state.log.last_index),
-            lambda progress: progress.match_index,
-        )
-    )
-    state.commit(min(index, state.log.last_index))
-
-
-def commit_own_last_index() -> Patch:
-    original = Follower.on_append
-
-    def on_append(self: Follower, leader_id: str, message: Any) -> None:
-        original(self, leader_id, message)
-        self._state.commit(min(message.commit_index, self._state.log.last_index))
-
-    return Follower, "on_append", on_append
-
-
-def keep_conflicting_tail(self: Follower, entries: Any) -> None:
-    state = self._state
-    new = [entry for entry in entries if entry.index > state.log.last_index]
-    if new:
-        state.append(new)
-
-
-def count_votes_by_message() -> Patch:
-    original = Election.on_vote_answer
-
-    def on_vote_answer(self: Election, sender_id: str, message: Any) -> None:
-        if message.granted and sender_id in self._votes:
-            missing = [v for v in self._state.membership.voters.ids() if v not in self._votes]
-            sender_id = missing[0] if missing else sender_id
-        original(self, sender_id, message)
-
-    return Election, "on_vote_answer", on_vote_answer
-
-
-def without_own_term(owner: type, name: str) -> Patch:
-    """A method that does not care whether an entry of the leader's own term is committed."""
-    original = getattr(owner, name)
-
-    def method(self: Any, *arguments: Any) -> Any:
-        state = self._state
-        before, state.own_term_index = state.own_term_index, 0
-        try:
-            return original(self, *arguments)
-        finally:
-            state.own_term_index = before
-
-    return owner, name, method
-
-
-def second_change(self: Changes, servers: Any, previous_index: int) -> Any:
-    state = self._state
-    if not state.is_leader or not servers or self._transfer.is_active:
-        return state.refusal()
-    return self._append(next_configuration(state.membership.configuration, servers))
-
-
-def count_all_members(self: Membership) -> None:
-    self.index, self.configuration = self._history[-1]
-    everybody = tuple(server.id for server in self.configuration.servers)
-    self.voters = Voters(everybody, self.configuration.old_voter_ids())
-    self.is_changed = True
-
-
-def count_newer_half(self: Membership) -> None:
-    self.index, self.configuration = self._history[-1]
-    self.voters = Voters(self.configuration.voter_ids(), ())
-    self.is_changed = True
-
-
-def propose_in_transfer() -> Patch:
-    original = Proposals.propose
-
-    def propose(self: Proposals, payloads: Any, term: int) -> Any:
-        with patch.object(Transfer, "is_active", False):
-            return original(self, payloads, term)
-
-    return Proposals, "propose", propose
-
-
-def apply_before_durable() -> Patch:
-    original = Turn._take_committed
-
-    def take(self: Turn) -> Any:
-        writes = self._state.writes
-        before, writes.stable_index = writes.stable_index, self._state.log.last_index
-        try:
-            return original(self)
-        finally:
-            writes.stable_index = before
-
-    return Turn, "_take_committed", take
-
-
-def count_own_entry_at_once() -> Patch:
-    original = Replication.advance_commit
-
-    def advance(self: Replication) -> None:
-        writes = self._state.writes
-        before, writes.stable_index = writes.stable_index, self._state.log.last_index
-        try:
-            original(self)
-        finally:
-            writes.stable_index = before
-
-    return Replication, "advance_commit", advance
-
-
-def confirm_by_past_round() -> Patch:
-    original = Reads._await_round
-
-    def await_round(self: Reads, *arguments: Any) -> None:
-        original(self, *arguments)
-        last = self._waiting[-1]
-        earlier = last.round_needed - 1
-        self._waiting[-1] = msgspec.structs.replace(last, round_needed=earlier)
-
-    return Reads, "_await_round", await_round
-
-
-def tick_on_and_on(self: Election) -> None:
-    state = self._state
-    if not state.is_leader and state.now >= state.election_deadline and state.can_campaign:
-        self._ask_around()
-
-
-def read_what_is_here(self: Reads, token: Any, *, lease_allowed: bool) -> None:
-    self._await_applied(token, self._state.commit_index)
-
-
-def lease_without_end(self: Heartbeats) -> float:
-    has_lease = self._state.has_committed_in_term and not self._is_handing_over
-    return math.inf if has_lease else -math.inf
-
-
-def has_snapshot_by_length(self: SnapshotReceiver, meta: Any) -> bool:
-    state = self._state
-    if meta.index <= state.log.last_index:
-        state.commit(meta.index)
-    return meta.index <= state.commit_index
-
-
-def hint_before_durable() -> Patch:
-    original = Writes.close
-
-    def close(self: Writes, commit_index: int, now: float) -> Any:
-        before, self.stable_index = self.stable_index, self.end_index
-        try:
-            return original(self, commit_index, now)
-        finally:
-            self.stable_index = before
-
-    return Writes, "close", close
-
-
-def reaches(snapshot: SnapshotMeta | None, entries: Any) -> bool:
-    return bool(entries) and entries[-1].index >= (snapshot.index if snapshot else 0)
-
-
-def stand_as_learner(self: State) -> bool:
-    return self.membership.has_member(self.server_id)
-
-
 LONG: Final = {"voter_count": 3, "spare_count": 0, "trouble_s": 15.0, "outage_s_max": 3.0}
 # Nobody is behind, so whoever stands is a good candidate.
 QUIET: Final = {"think_s": 5.0, "is_membership_changing": False}
@@ -277,20 +89,35 @@ MUTATIONS: Final = (
     Mutation(
         "vote forgotten over a restart",
         restarted(lambda kept: msgspec.structs.replace(kept, vote="")),
+        {"faults": ("crash", "power_loss")},
     ),
     Mutation(
         "term forgotten over a restart",
         restarted(lambda kept: msgspec.structs.replace(kept, term=min(kept.term, 1))),
+        {"faults": ("crash", "power_loss")},
     ),
     Mutation("acknowledgement before the sync", hurried(AppendAnswer)),
-    Mutation("snapshot acknowledged before its mark", hurried(SnapshotAnswer)),
+    Mutation(
+        "snapshot acknowledged before its mark",
+        hurried(SnapshotAnswer),
+        {"faults": ("crash", "cut_pair", "snapshot"), **CUTS},
+        {"trailing_count": 0},
+    ),
     Mutation(
         "entry of an earlier term committed by counting",
         (Replication, "advance_commit", commit_by_counting),
     ),
     Mutation("leader counts its own entry before the sync", count_own_entry_at_once()),
-    Mutation("follower commits up to its own last index", commit_own_last_index()),
-    Mutation("truncation skipped", (Follower, "_take", keep_conflicting_tail)),
+    Mutation(
+        "follower commits up to its own last index",
+        commit_own_last_index(),
+        {"faults": ("isolate_leader", "crash"), **CUTS},
+    ),
+    Mutation(
+        "truncation skipped",
+        (Follower, "_take", keep_conflicting_tail),
+        {"faults": ("isolate_leader",), **CUTS},
+    ),
     Mutation(
         "truncation forgotten by the membership",
         (Membership, "truncate", lambda _self, _index: None),
@@ -299,6 +126,7 @@ MUTATIONS: Final = (
     Mutation(
         "overwritten entry taken for durable",
         (Writes, "_worth_at_most", lambda _self, _index: None),
+        {"faults": ("isolate_leader",), **CUTS},
     ),
     Mutation(
         "votes counted by message",
@@ -335,7 +163,14 @@ MUTATIONS: Final = (
     Mutation(
         "read confirmed by a past round",
         confirm_by_past_round(),
-        {"lease_share": 0.0, "faults": ("isolate_leader", "pause"), **LONG},
+        {
+            "lease_share": 0.0,
+            "faults": ("isolate_leader", "pause"),
+            "client_count": 4,
+            "think_s": 0.05,
+            "fault_every_s": 0.3,
+            **LONG,
+        },
     ),
     Mutation(
         "membership changed before an entry of the own term",
@@ -354,7 +189,7 @@ MUTATIONS: Final = (
     Mutation(
         "learner stands for election",
         (State, "may_lead", property(stand_as_learner)),
-        CHANGES,
+        {"faults": ("isolate_leader", "cut_pair"), **CHANGES},
     ),
     Mutation("proposals taken in a transfer", propose_in_transfer(), {"faults": ("transfer",)}),
     Mutation(

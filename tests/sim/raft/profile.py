@@ -62,6 +62,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[str, ...] = ()
     outage_s_max: float = 3.0
     crash_points: tuple[str, ...] = CRASH_POINTS
+    crashes_at_start: float = 0.0  # chance that a server's very first write is cut short
     is_membership_changing: bool = False
     client_count: int = 3
     key_count: int = 2
@@ -92,6 +93,7 @@ def draw(seed: int) -> Profile:
         fault_every_s=timeout_s * rng.choice([0.2, 0.5, 1.0, 2.0]),
         faults=tuple(fault for fault in FAULTS if rng.random() < fault_share),
         outage_s_max=timeout_s * rng.choice([0.5, 2.0, 4.0]),
+        crashes_at_start=rng.choice([0.0, 0.0, 0.0, 0.5]),
         is_membership_changing=rng.random() < 0.4,
         client_count=rng.randint(1, 4),
         key_count=rng.randint(1, 3),

@@ -86,6 +86,8 @@ class _Run:
         for name, server in world.servers.items():
             if name in world.voters_at_start:
                 server.bootstrap = Configuration(members)
+                if server.rng.random() < profile.crashes_at_start:
+                    server.crash_point = "writes handed to storage"
             server.start()
         self.clients.start()
         settle_s = SETTLE * profile.settings.election_timeout_s

@@ -20,9 +20,10 @@ from raft.core.types import (
     ReadFailed,
     ReadReady,
     Refused,
+    Restart,
     Role,
 )
-from raft.entries import Configuration, Entry, SnapshotMeta
+from raft.entries import Configuration, Entry, HardState, SnapshotMeta
 from tests.sim.raft.disk import Disk
 from tests.sim.raft.machine import Machine, Result
 from tests.sim.raft.snapshots import ServerSnapshots
@@ -116,6 +117,9 @@ class SimServer:
         self.disk.persisted = self._on_persisted
         self.disk.failed = self._on_disk_failed
         restart = self.disk.recover()
+        is_fresh = _is_fresh(restart)
+        if is_fresh:
+            restart = msgspec.structs.replace(restart, hard_state=HardState())
         self.machine = Machine()
         if restart.snapshot is not None:
             self.snapshots.fill_machine(restart.snapshot)
@@ -127,8 +131,7 @@ class SimServer:
             self.local_s(),
             restart,
         )
-        is_new = not restart.hard_state.term and not restart.entries and restart.snapshot is None
-        if is_new and self.bootstrap is not None:
+        if is_fresh and self.bootstrap is not None:
             self.core.bootstrap(self.bootstrap, self.local_s())
         self._turn()
 
@@ -370,3 +373,13 @@ class SimServer:
     def _on_disk_failed(self) -> None:
         self.world.tell(self.name, "cannot write")
         self.crash()
+
+
+def _is_fresh(restart: Restart) -> bool:
+    """Whether a first start is to be made, perhaps again, as its one write may have been torn.
+
+    The same rule as ``raft.recovery``: term 1 exists only in a bootstrap, and nobody votes in it.
+    """
+    state = restart.hard_state
+    has_log = bool(restart.entries) or restart.snapshot is not None
+    return not has_log and not state.vote and state.term <= 1

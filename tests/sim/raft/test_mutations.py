@@ -7,7 +7,7 @@ import pytest
 from tests.sim.raft import clients
 from tests.sim.raft.mutations import MUTATIONS, seeds_to_catch
 
-SEEDS_MAX = 80  # about twice what the rarest one takes
+SEEDS_MAX = 200  # four times what the rarest one takes
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.rule)
