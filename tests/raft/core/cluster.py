@@ -339,11 +339,8 @@ class Cluster:
 
     def leader(self) -> Raft:
         """The one server that leads, of those that are up."""
-        (leader,) = [
-            h.raft
-            for s, h in self.hosts.items()
-            if h.raft.role is Role.LEADER and s not in self.down
-        ]
+        up = [host.raft for server_id, host in self.hosts.items() if server_id not in self.down]
+        (leader,) = [raft for raft in up if raft.role is Role.LEADER]
         return leader
 
     def propose(self, server_id: str, *payloads: bytes) -> Accepted:
