@@ -240,10 +240,11 @@ class ServerRouter:
         return reply
 
     async def _read_newest(self, request: ReadRequest) -> Reply:
-        try:
-            await self._gate.passed(lease_allowed=_is_lease_enough(request))
-        except RETRIED:
-            raise NoLeader from None
+        if not self._may_read_now(request):
+            try:
+                await self._gate.passed(lease_allowed=_is_lease_enough(request))
+            except RETRIED:
+                raise NoLeader from None
         return await self.local.call(request)
 
     async def _lead(self, request: Request) -> Reply:

@@ -262,7 +262,8 @@ def test_a_datacenter_of_several_servers_answers_without_its_leader(
     # Of a datacenter one is joined, the others follow.
     servers[leader].put_ok(f"/v1/agent/join/{wan_address(near)}?wan=1")
     names = {"near.dc1", "s1.dc2", "s2.dc2", "s3.dc2"}
-    wait_wan(near, dict.fromkeys(names, "alive"))
+    for server in (near, *servers.agents.values()):
+        wait_wan(server, dict.fromkeys(names, "alive"))
     for name in servers:
         assert servers[name].put_ok(f"/v1/kv/from-{name}?dc=dc1", "x").json is True
     near.put_ok("/v1/kv/before?dc=dc2", "x")
