@@ -18,7 +18,7 @@ from agent.http.encode import render
 from agent.http.fast import Answers, Block, Blocks, to_bytes
 from agent.http.front import Front
 from agent.http.hand_over import HandOver, SlowLane
-from agent.http.route import Read, Route, Write
+from agent.http.route import Route, Write
 from agent.rpc.remote_router import NotLocal
 
 FAST_BODY_BYTES_MAX: Final = 64 * 1024  # a larger value is not worth holding up others for
@@ -254,18 +254,18 @@ class Connection(asyncio.Protocol):
             self._write(answer)
             return True
         call, route = self._route("GET", target, block, b"")
-        if call is None or route is None or not isinstance(route.action, Read):
+        if call is None or route is None:
             return False
         if call.query.raw and any(call.query.has(name) for name in _SLOW_PARAMETERS):
             return False
         began_s = monotonic_s()
         try:
             shown, watched = self._front.answer_now(route, call)
+            answer = to_bytes(self._front.render(shown, call))
         except NotLocal:
             return self._get_soon(route, call)
         except Exception:  # noqa: BLE001 - the other lane runs it again and tells the client
             return False
-        answer = to_bytes(self._front.render(shown, call))
         self._write(answer)
         if self._front.router.is_newest:
             self._listener.answers.keep(key, answer, watched)

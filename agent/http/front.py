@@ -19,7 +19,7 @@ from agent.http.settings import HttpSettings
 from agent.local.agent import LocalAgent
 from agent.rpc.any_router import AnyRouter
 from agent.rpc.cache import SeenReads
-from agent.rpc.remote_router import RemoteRouter
+from agent.rpc.remote_router import NotLocal, RemoteRouter
 from agent.rpc.request import Consistency, ReadRequest, Reply
 
 _log = structlog.get_logger("agent.http")
@@ -165,15 +165,15 @@ class Front:
         No keys mean that it is not to be kept: the index of what does not exist moves with the
         writes of others, which nobody waits for. Raises NotLocal when it has to be waited for.
         """
-        assert isinstance(route.action, Read)
-        request = route.action.build(call)
+        if isinstance(route.action, Local) and route.action.run_now is not None:
+            return route.action.run_now(call), []
+        request = _read_of(route).build(call)
         reply, read = self.router.read_now(request)
         return self._shown(route, call, request, reply), read.watched if read.is_settled else []
 
     def answer_soon(self, route: Route, call: Call, done: Callable[[Answer], None]) -> None:
         """Give ``done`` the answer to a read that does not block. Raises NotLocal."""
-        assert isinstance(route.action, Read)
-        request = route.action.build(call)
+        request = _read_of(route).build(call)
 
         def replied(outcome: Reply | Exception) -> None:
             try:
@@ -194,10 +194,9 @@ class Front:
         reply: Reply,
         cached: Mapping[str, str] = NO_HEADERS,
     ) -> Answer:
-        assert isinstance(route.action, Read)
         headers = {**self.read_headers(route, request, reply), **cached}
         try:
-            answer = route.action.show(call, reply)
+            answer = _read_of(route).show(call, reply)
         except HttpError as error:
             # Clients wait for what does not exist yet: a refusal has an index too.
             error.headers.update(headers)
@@ -243,6 +242,13 @@ class Front:
             pretty=self.settings.always_pretty or call.query.has("pretty"),
             gzip="gzip" in call.headers.get("Accept-Encoding", ""),
         )
+
+
+def _read_of(route: Route) -> Read:
+    """The action of a route that reads; NotLocal for what the fast lane cannot answer."""
+    if not isinstance(route.action, Read):
+        raise NotLocal
+    return route.action
 
 
 def _with_headers(answer: Answer, headers: dict[str, str]) -> Answer:

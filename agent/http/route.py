@@ -28,9 +28,13 @@ class Write(NamedTuple):
 
 
 class Local(NamedTuple):
-    """What this agent answers by itself."""
+    """What this agent answers by itself.
+
+    ``run_now`` is the same without waiting, for the fast lane; it raises for what has to wait.
+    """
 
     run: Callable[[Call], Awaitable[Answer]]
+    run_now: Callable[[Call], Answer] | None = None
 
 
 class Route(NamedTuple):

@@ -4,11 +4,18 @@ from typing import Final
 
 from agent.http.handlers import coordinate, event, operator, snapshot, status
 from agent.http.handlers.shared import as_empty, as_json
-from agent.http.route import Read, Route, Write
-from agent.http.routes.parts import READ, WRITE, local
+from agent.http.route import Local, Read, Route, Write
+from agent.http.routes.parts import COMMON, READ, WRITE, local
 
 STATUS: Final = (
-    local("GET", "/v1/status/leader", status.leader, "Address of the leader"),
+    Route(
+        "GET",
+        "/v1/status/leader",
+        Local(status.leader, status.leader_now),
+        "Address of the leader",
+        COMMON,
+        fast=True,
+    ),
     local("GET", "/v1/status/peers", status.peers, "Addresses of the servers", "stale"),
 )
 

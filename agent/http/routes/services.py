@@ -60,6 +60,7 @@ CATALOG: Final = (
         SERVICE,
         effective=True,
         cacheable=True,
+        fast=True,
     ),
     Route(
         "GET",
@@ -68,6 +69,7 @@ CATALOG: Final = (
         "A node with its services",
         (*READ, "filter"),
         effective=True,
+        fast=True,
     ),
     Route(
         "GET",
@@ -76,6 +78,7 @@ CATALOG: Final = (
         "A node with its services in a list",
         (*READ, "filter"),
         effective=True,
+        fast=True,
     ),
     Route(
         "GET",
@@ -95,6 +98,7 @@ HEALTH: Final = (
         "Checks of a node",
         (*READ, "filter"),
         effective=True,
+        fast=True,
     ),
     Route(
         "GET",
@@ -103,6 +107,7 @@ HEALTH: Final = (
         "Checks of a service",
         LIST,
         effective=True,
+        fast=True,
     ),
     Route(
         "GET",
@@ -111,6 +116,7 @@ HEALTH: Final = (
         "Checks in a state",
         LIST,
         effective=True,
+        fast=True,
     ),
     Route(
         "GET",
@@ -130,6 +136,7 @@ HEALTH: Final = (
         (*SERVICE, "passing"),
         effective=True,
         cacheable=True,
+        fast=True,
     ),
     Route(
         "GET",

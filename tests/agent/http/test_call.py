@@ -59,7 +59,7 @@ async def test_a_call_knows_its_agent(house: House):
         return await real(call, found)
 
     house.agent.front.answer = answer
-    await house.ask("GET", "/v1/status/leader", X_Header="h")
+    await house.ask("GET", "/v1/status/peers", X_Header="h")
 
     (call,) = seen
     assert (call.datacenter, call.node_name, call.source_address) == ("dc1", "node-a", "127.0.0.1")

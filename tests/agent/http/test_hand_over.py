@@ -101,7 +101,7 @@ async def test_a_client_that_leaves_during_the_load_is_forgotten(house: House, l
     await until(lambda: not house.shared.connections)
     loading.may_end.set()
 
-    assert (await house.ask("GET", "/v1/status/leader")).status == 200
+    assert (await house.ask("GET", "/v1/status/peers")).status == 200
 
 
 async def test_a_load_that_fails_is_told_and_tried_again(house: House, loading: Loading):
@@ -111,7 +111,7 @@ async def test_a_load_that_fails_is_told_and_tried_again(house: House, loading: 
     assert (await raw.rest()).startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
 
     loading.error = None
-    assert (await house.ask("GET", "/v1/status/leader")).status == 200
+    assert (await house.ask("GET", "/v1/status/peers")).status == 200
     assert 2 == loading.begun_count
 
 

@@ -98,7 +98,7 @@ async def test_an_absolute_target_is_taken_as_a_path(house):
 
 async def test_http_1_0_needs_no_host_and_ends_the_connection(house):
     raw = await house.connect()
-    await raw.send(b"GET /v1/status/leader HTTP/1.0\r\n\r\n")
+    await raw.send(b"GET /v1/status/peers HTTP/1.0\r\n\r\n")
 
     assert (await raw.rest()).startswith(b"HTTP/1.0 200 OK\r\n")
 
@@ -121,6 +121,6 @@ async def test_our_own_bug_is_an_internal_error_without_details(house: House, mo
 
     monkeypatch.setattr(house.agent.front, "render", broken)
 
-    answered = await house.ask("GET", "/v1/status/leader")
+    answered = await house.ask("GET", "/v1/status/peers")
 
     assert (answered.status, answered.body) == (500, b"500 Internal Server Error")
