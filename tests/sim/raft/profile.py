@@ -121,6 +121,8 @@ def _settings(rng: Random, timeout_s: float, clock_spread: float) -> Settings:
         trailing_count=rng.choice([0, 3, 20, 10_240]),
         log_bytes_max=rng.choice([1000, 10_000]) if is_small else 64 * 1024 * 1024,
         snapshot_chunk_bytes=rng.choice([60, 400, 256 * 1024]),
+        commit_notice_delay_s=timeout_s * rng.choice([0.0, 0.005, 0.05, 2.0]),
+        log_count_max=rng.choice([5, 65_536]),
     )
 
 
