@@ -121,7 +121,8 @@ class Lifecycle:
         agent.watches.apply(self._watches)
         agent.remote_exec.start(agent.events, enabled=not config.disable_remote_exec)
         self._write_pid_file()
-        _spare_collections()
+        if agent.server is not None:
+            _spare_collections()
         await self._join()
 
     async def _join(self) -> None:
@@ -287,7 +288,7 @@ def _spare_collections() -> None:
     """Let the garbage collector leave alone what has come to stay.
 
     A collection walks all that is not frozen, in one piece: 30 ms for the modules alone, and with
-    the usual thresholds once in a few thousand writes.
+    the usual thresholds once in a few thousand writes. Young garbage takes more memory for it.
     """
     gc.collect()
     gc.freeze()

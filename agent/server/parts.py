@@ -41,7 +41,7 @@ from agent.server.reconcile import Reconciler
 from agent.server.server_calls import ServerCalls
 from agent.server.server_members import ServerMember, server_members, split_address
 from agent.server.sessions import SessionTimers
-from agent.settings import autopilot_configuration, peer_limits, raft_settings
+from agent.server.settings import autopilot_configuration, peer_limits, raft_settings
 from agent.tasks import Tasks
 from agent.telemetry.calls import CallMetrics
 from agent.telemetry.metrics import Metrics
