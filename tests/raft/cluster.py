@@ -17,7 +17,7 @@ from raft.machine import Settings, Surroundings
 from raft.peer_link import Surroundings as LinkSurroundings
 from raft.storage import MemoryStorage, Storage
 from raft.transport import Identity, Reports, Transport
-from tests.raft.machines import SMALL_SEGMENT_BYTES, Journal
+from tests.raft.machines import SMALL_SEGMENT_BYTES, CountingFiles, Journal
 
 LOOPBACK = "127.0.0.1"
 ELECTION_TIMEOUT_S = 0.2  # a busy machine must still answer within half of it
@@ -49,6 +49,7 @@ class Member:
         self.port = 0
         self.settings = settings
         self.is_cut_off = False
+        self.files = CountingFiles()
         self.fatal: list[BaseException] = []
         self.troubles: list[tuple[str, str]] = []
         self.changes: list[LeadershipChange] = []
@@ -113,7 +114,8 @@ class Member:
     def _storage(self) -> Storage:
         if self._directory is None:
             return MemoryStorage()
-        return DurableStorage(self._directory / self.id, self.id, segment_bytes=SMALL_SEGMENT_BYTES)
+        path, size_bytes = self._directory / self.id, SMALL_SEGMENT_BYTES
+        return DurableStorage(path, self.id, files=self.files, segment_bytes=size_bytes)
 
     def _receive(self, sender_id: str, message: object) -> None:
         if not self.is_cut_off:

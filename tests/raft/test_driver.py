@@ -158,6 +158,7 @@ async def test_concurrent_proposals_share_their_syncs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("call", ["sync_content", "write_at"])
 async def test_a_disk_error_is_fatal_and_nothing_is_acknowledged(tmp_path: Path, call: str) -> None:
+    """hashicorp/raft#614: a server that cannot write must not go on."""
     files = CountingFiles()
     fatal: list[BaseException] = []
     machine = Journal()

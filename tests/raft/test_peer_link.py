@@ -141,6 +141,7 @@ async def test_a_peer_that_is_not_there_is_dialled_again_and_again():
 
 
 async def test_waits_double_up_to_the_limit(monkeypatch: pytest.MonkeyPatch):
+    """consul#1674: pauses grew so long that a server that came back stood for election."""
     limits: list[float | None] = []
     timeout = asyncio.timeout
 
@@ -189,6 +190,7 @@ async def test_what_is_no_address_does_not_end_the_link():
 
 
 async def test_being_woken_ends_the_wait(monkeypatch: pytest.MonkeyPatch):
+    """consul#1674: whoever is heard again is not waited for."""
     monkeypatch.setattr(peer_link, "BACKOFF_MIN_S", 3600.0)
     owner = Alone(refuse, msgspec.structs.replace(TIMES, backoff_max_s=3600.0))
     await until(lambda: owner.waits == 1)

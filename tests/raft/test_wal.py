@@ -85,6 +85,7 @@ def test_one_round_is_one_sync(tmp_path: Path) -> None:
 
 
 def test_file_cut_at_every_byte_of_the_last_round_loses_only_that_round(tmp_path: Path) -> None:
+    """etcd#5230, #11220, #11488: a torn tail was taken for corruption, and the other way round."""
     original, start, end = three_rounds(tmp_path / "wal")
     content = original.read_bytes()
 

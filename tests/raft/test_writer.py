@@ -143,7 +143,7 @@ async def test_full_queue_is_refused(monkeypatch: pytest.MonkeyPatch, limit: str
 
 
 async def test_first_error_is_fatal_and_nothing_is_written_after_it() -> None:
-    """A second sync may report success for lost pages, so there is none."""
+    """A second sync may report success for lost pages, so there is none (rostamlabs/rostam#94)."""
     disk = Disk()
     disk.error = OSError(5, "Input/output error")
     disk.gate.set()

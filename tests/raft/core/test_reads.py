@@ -1,5 +1,7 @@
 """Linearizable reads. Sources: Raft §8, thesis §6.4; etcd/raft's read-only tests."""
 
+import pytest
+
 from raft.core.settings import Settings
 from raft.core.types import (
     AppendAnswer,
@@ -274,3 +276,22 @@ def test_a_restarted_cluster_serves_nothing_older_than_what_was_answered() -> No
 
     assert ["r"] == [ready.token for ready in cluster.hosts["b"].ready]
     assert [b"x"] == cluster.hosts["b"].payloads
+
+
+@pytest.mark.parametrize("server_id", ["a", "b"])
+def test_reads_that_fail_leave_nothing_behind(server_id: str) -> None:
+    """etcd/raft TestRaftFreesReadOnlyMem: with room for one read, the next one is taken."""
+    cluster = led(reads_waiting_max=1)
+    cluster.isolate("a")
+    for number in range(3):
+        read(cluster, server_id, f"r{number}")
+        cluster.wait(1.1)
+
+    reasons = [failed.reason for failed in cluster.hosts[server_id].failed]
+    assert [Refusal.NO_LEADER] * 3 == reasons[:1] * 3
+    assert Refusal.OVERLOADED not in reasons
+    cluster.heal()
+    cluster.wait(5)
+    read(cluster, server_id, "last")
+    cluster.settle()
+    assert "last" == cluster.hosts[server_id].ready[-1].token

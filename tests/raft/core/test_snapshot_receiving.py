@@ -1,6 +1,7 @@
 """Snapshots from the follower's side. Sources: Raft §7; etcd/raft TestRestore*."""
 
 import msgspec
+import pytest
 
 from raft.core.types import (
     Append,
@@ -246,3 +247,24 @@ def test_a_joint_membership_in_it_is_joint_afterwards() -> None:
     cluster.crash("b")
     cluster.restart("b")
     assert (joint, 9) == cluster["b"].configuration_at(10)
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 1), (1, 0)], ids=["demoted", "promoted"])
+def test_a_vote_that_came_or_went_with_it_counts_from_then_on(before: int, after: int) -> None:
+    """etcd/raft TestRestoreVoterToLearner, TestRestoreLearnerPromotion."""
+
+    def members(suffrage: int) -> Configuration:
+        return Configuration((Server(0, "a", "a:1"), Server(suffrage, "b", "b:1")))
+
+    cluster = follower()
+    receive(cluster, whole(meta(configuration=members(before), configuration_index=2)))
+    cluster.persist("b")
+
+    newer = meta(id="2-11-0", index=11, configuration=members(after), configuration_index=11)
+    receive(cluster, whole(newer))
+    cluster.persist("b")
+    cluster.isolate("b")
+    cluster.wait(5)
+
+    assert members(after) == cluster["b"].configuration
+    assert (Role.PRE_CANDIDATE if after == 0 else Role.FOLLOWER) is cluster["b"].role

@@ -214,3 +214,26 @@ def test_chunks_read_for_another_offset_or_snapshot_are_not_sent() -> None:
 
     assert before == len(cluster.network)
     assert isinstance(chunk.meta, SnapshotMeta)
+
+
+def test_a_follower_with_a_full_window_gets_a_snapshot_when_its_entries_are_released() -> None:
+    """etcd/raft slow_follower_after_compaction.txt: it looked for entries that were gone."""
+    settings = msgspec.structs.replace(COMPACTING, batch_count_max=1, window_count_max=2)
+    cluster = Cluster(settings=settings)
+    cluster.elect("a")
+    payloads = [b"%d" % number for number in range(6)]
+    for payload in payloads:
+        cluster.propose("a", payload)
+        cluster.flush("a")
+    assert 2 == len(cluster["a"].progress["c"].in_flight)
+    for _ in range(20):
+        cluster.drop(of(Append, to="c"))
+        cluster.deliver(lambda _s, receiver, _m: receiver != "c")
+        cluster.persist("a", "b")
+    cluster.compact("a")
+    assert cluster["a"].first_index > cluster["a"].progress["c"].next_index
+
+    cluster.wait(0.5)
+
+    assert payloads == cluster.hosts["c"].payloads
+    assert Mode.REPLICATE is cluster["a"].progress["c"].mode

@@ -1,6 +1,7 @@
 """Leadership transfer. Sources: thesis §3.10; etcd/raft's TestLeaderTransfer*."""
 
 import msgspec
+import pytest
 
 from raft.core.types import (
     Accepted,
@@ -225,3 +226,43 @@ def test_a_leader_that_is_deposed_by_somebody_else_gives_up() -> None:
     cluster.say("c", "a", AppendAnswer(cluster["a"].term + 1, accepted=False, index=0))
 
     assert [TransferEnded("b", succeeded=False)] == cluster.hosts["a"].transfers
+
+
+@pytest.mark.parametrize("lags", [True, False])
+def test_proposals_at_any_step_of_a_transfer_are_refused_or_kept(*, lags: bool) -> None:
+    """hashicorp/raft#517, #570, #581: those that slipped in made the target's log look old."""
+    for step in range(12):
+        cluster = led()
+        if lags:
+            cluster.cut = {("a", "b")}
+            cluster.propose("a", b"before")
+            cluster.settle()
+            cluster.heal()
+            cluster.now += 0.1  # with a heartbeat, whose answer shows that b lags
+            cluster.tick("a")
+        kept = [b"before"] * lags
+        transfer(cluster, "b")
+        for turn in range(40):
+            if turn == step:
+                answers = {s: cluster[s].propose([b"x"], cluster.now) for s in "abc"}
+                kept += [b"x" for answer in answers.values() if isinstance(answer, Accepted)]
+                cluster.flush()
+            cluster.deliver(count=1)
+            cluster.persist(count=1)
+
+        cluster.wait(1)
+
+        assert "b" == cluster.leader().server_id, step
+        assert {tuple(kept)} == {tuple(cluster.hosts[s].payloads) for s in "abc"}, step
+
+
+def test_a_server_that_was_removed_does_not_stand_when_told_to() -> None:
+    """etcd/raft TestLeaderTransferToUnknown..: only members take a leadership over."""
+    cluster = led()
+    cluster["a"].propose_configuration(cluster.configuration.servers[:2], cluster.now)
+    cluster.settle()
+    assert ("a", "b") == cluster["c"].configuration.voter_ids()
+
+    cluster.say("a", "c", TimeoutNow(cluster["a"].term))
+
+    assert Role.FOLLOWER is cluster["c"].role
