@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 import random
+import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -82,6 +84,35 @@ class CountingFiles(Files):
     def rename(self, source: Path, target: Path) -> None:
         self._maybe_fail("rename")
         super().rename(source, target)
+
+
+class CopyingFiles(CountingFiles):
+    """Copies ``directory`` before each call that changes it: what a crash there would leave.
+
+    A copy in which another thread interferes is none.
+    """
+
+    def __init__(self, directory: Path, copies: Path) -> None:
+        super().__init__()
+        self.is_watching = True
+        self._directory = directory
+        self._copies = copies
+        self._lock = threading.Lock()
+
+    def _maybe_fail(self, call: str) -> None:
+        with self._lock:
+            super()._maybe_fail(call)
+            if not self.is_watching:
+                return
+            copy = self._copies / str(len(self.calls))
+            try:
+                shutil.copytree(self._directory, copy)
+            except OSError:  # shutil's own error, too
+                shutil.rmtree(copy)
+
+    def unlink(self, path: Path) -> None:
+        self._maybe_fail("unlink")
+        super().unlink(path)
 
 
 def durable(

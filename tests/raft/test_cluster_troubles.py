@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from raft.durable import DurableStorage
+from raft.entries import Kind
 from raft.errors import MembershipBusy, OutcomeUnknown, Stopped
 from raft.machine import Settings
+from raft.snapshots import read_chunks
 from tests.raft.cluster import CALM, cluster_of, until
+from tests.raft.machines import SMALL_SEGMENT_BYTES, CopyingFiles, Journal
 
 PATIENT = Settings(election_timeout_s=0.5)
 FAILED = OSError(5, "Input/output error")
@@ -101,3 +105,43 @@ async def test_of_two_removals_at_once_the_second_ends_with_an_error() -> None:
 
         assert [int, MembershipBusy] == [type(outcome) for outcome in outcomes]
         assert {leader.id, one.id} == set(leader.driver.configuration.voter_ids())
+
+
+async def test_a_crash_at_any_call_of_a_received_snapshot_leaves_a_log_without_a_hole(
+    tmp_path: Path,
+) -> None:
+    """etcd#13766: what was received is there whole, with its index, or not at all."""
+    settings = Settings(election_timeout_s=1.0, trailing_logs=1)
+    async with cluster_of(3, tmp_path / "servers", settings=settings) as cluster:
+        (follower, _) = await cluster.followers()
+        await follower.stop()
+        leader = await cluster.leader()
+        for number in range(40):
+            await leader.driver.propose(b"%d" % number * 1000)
+        await leader.driver.snapshot()
+        expected = [b"%d" % number * 1000 for number in range(40)]
+        follower.files = CopyingFiles(tmp_path / "servers" / follower.id, tmp_path / "copies")
+
+        await follower.restart()
+        assert expected == await cluster.agreed()
+        assert follower.driver.last_snapshot_index > 0
+        follower.files.is_watching = False
+
+    ends: set[int] = set()
+    for copy in (tmp_path / "copies").iterdir():
+        storage = DurableStorage(copy, follower.id, segment_bytes=SMALL_SEGMENT_BYTES)
+        recovered = storage.open()
+        machine = Journal()
+        applied_index = 0
+        if recovered.snapshot is not None:
+            applied_index = recovered.snapshot.index
+            with storage.snapshots.open_state(recovered.snapshot) as state:
+                machine.restore(read_chunks(state))
+        for entry in storage.entries(applied_index + 1, recovered.last_index):
+            if entry.kind is Kind.COMMAND:
+                machine.apply(entry.index, entry.payload)
+        storage.close()
+        held = [command for _, command in machine.commands]
+        assert expected[: len(held)] == held
+        ends.add(len(held))
+    assert {0, 40} <= ends

@@ -10,7 +10,7 @@ from raft.durable import DurableStorage, canonical_id
 from raft.entries import Entry, HardState, Kind, Mark, SnapshotMeta, Write, sole_configuration
 from raft.errors import Corrupt, DirectoryLocked, IdentityMismatch
 from raft.storage import Recovered, Reports
-from tests.raft.machines import ADDRESS, OTHER_ID, SERVER_ID, durable
+from tests.raft.machines import ADDRESS, OTHER_ID, SERVER_ID, CountingFiles, durable
 
 CLUSTER = bytes(16)
 
@@ -201,3 +201,28 @@ async def test_entries_that_another_leader_overwrote_are_not_recovered(tmp_path:
     kept = list(again.entries(1, recovered.last_index))
     again.close()
     assert [*entries(1, 2), Entry(3, 2, Kind.COMMAND, b"other")] == kept
+
+
+@pytest.mark.parametrize("call", ["write_at", "sync_content"])
+async def test_no_entry_is_deleted_before_the_mark_of_its_snapshot_is_durable(
+    tmp_path: Path, call: str
+) -> None:
+    files = CountingFiles()
+    storage = durable(tmp_path, files=files)
+    storage.open()
+    storage.begin(CLUSTER)
+    reports: asyncio.Queue[object] = asyncio.Queue()
+    storage.start(Reports(reports.put_nowait, reports.put_nowait, lambda _: None))
+    for index in range(1, 30):
+        storage.persist(Write(sequence=index, entries=[Entry(index, 1, Kind.COMMAND, bytes(9000))]))
+        assert index == await asyncio.wait_for(reports.get(), 10)
+    segments = sorted((tmp_path / "wal").glob("*.wal"))
+    assert len(segments) > 2
+    storage.snapshots.stage(meta(29), [b"state"]).commit()
+    error = files.fail[call] = OSError(5, "Input/output error")
+
+    storage.persist(Write(sequence=30, mark=Mark(29, 1), release_before=29))
+
+    assert error is await asyncio.wait_for(reports.get(), 10)
+    assert segments == sorted((tmp_path / "wal").glob("*.wal"))
+    storage.close()

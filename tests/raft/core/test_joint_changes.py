@@ -3,7 +3,14 @@
 import pytest
 
 from raft.core.types import Accepted, AppendAnswer, Refusal, Refused, Role, TimeoutNow
-from raft.entries import Configuration, Kind, Server
+from raft.entries import (
+    Configuration,
+    Entry,
+    HardState,
+    Kind,
+    Server,
+    encode_configuration,
+)
 from tests.raft.core.cluster import Cluster
 
 
@@ -128,3 +135,52 @@ def test_two_leaders_that_each_remove_the_other_s_voter_do_not_both_commit(first
     leader = cluster.leader()
     assert voters("abd") == leader.configuration.servers
     assert Configuration(voters("abd")) == cluster["a"].configuration
+
+
+def test_a_joint_step_ends_whenever_its_leader_is_killed() -> None:
+    """etcd#12136, #11046, #12582: at each message of the step in turn; it is undone or left."""
+    for step in range(40):
+        cluster = led("abc", joining="de")
+        change(cluster, voters("bde"))
+        cluster.flush("a")
+        for _ in range(step):
+            cluster.deliver(count=1)
+            cluster.persist()
+        cluster.crash("a")
+
+        cluster.wait(8)
+
+        leader = cluster.leader()
+        history = [
+            entry
+            for entry in leader.entries(1, leader.last_index)
+            if entry.kind is Kind.CONFIGURATION
+        ]
+        assert not leader.configuration.is_joint, step
+        assert leader.configuration.servers in (voters("abc"), voters("bde")), step
+        assert len(history) in (1, 3), step
+        for voter in set(leader.configuration.voter_ids()) - {"a"}:
+            assert leader.configuration == cluster[voter].configuration, step
+
+
+def test_cohorts_of_a_joint_membership_with_longer_and_newer_logs_elect_a_leader() -> None:
+    """openraft#1796: the long log had the low term, and neither half got the other's votes."""
+    cluster = Cluster("abcd")
+    joint = Configuration(voters("cd"), voters("ab"))
+    for server_id, terms, term in (
+        ("a", [1] * 4, 1),
+        ("b", [1] * 4, 1),
+        ("c", [], 9),
+        ("d", [], 9),
+    ):
+        disk = cluster.hosts[server_id].disk
+        configured = Entry(2, 1, Kind.CONFIGURATION, encode_configuration(joint))
+        tail = [Entry(index, t, Kind.COMMAND, b"x") for index, t in enumerate(terms, 3)]
+        disk.entries = [disk.entries[0], configured, *tail]
+        disk.hard_state = HardState(term, "", 0)
+        cluster.hosts[server_id].start(cluster.now)
+
+    cluster.wait(10)
+
+    assert voters("cd") == cluster.leader().configuration.servers
+    assert 4 == len(cluster.hosts["c"].payloads)

@@ -362,3 +362,19 @@ def test_a_follower_whose_entries_are_gone_waits_for_a_snapshot_that_can_be_read
 
     assert 1 == len(progress.in_flight)
     assert cluster.hosts["a"].snapshots_wanted > 0
+
+
+def test_an_unreachable_follower_is_probed_from_what_it_is_known_to_hold() -> None:
+    """etcd/raft TestRecvMsgUnreachable: what was sent ahead is taken for lost."""
+    cluster = led()
+    cluster.cut = {("a", "b")}
+    for _ in range(2):
+        cluster.propose("a", b"x")
+        cluster.flush("a")
+    progress = cluster["a"].progress["b"]
+    known_index = progress.match_index
+    assert known_index + 3 == progress.next_index
+
+    cluster["a"].peer_unreachable("b", cluster.now)
+
+    assert (Mode.PROBE, known_index + 1) == (progress.mode, progress.next_index)

@@ -34,8 +34,15 @@ def test_a_partitioned_server_with_a_complete_log_comes_back_without_an_election
     cluster.isolate("c")
     cluster.wait(10)
     assert Role.PRE_CANDIDATE is cluster["c"].role
+    deadline = cluster.hosts["c"].deadline
+    assert deadline is not None
+    cluster.wait(deadline - cluster.now - 0.01)
     cluster.heal()
+    cluster.now = deadline
+    cluster.tick("c")  # before the next heartbeat
+    assert 2 == len(cluster.sent(PreVote))
 
+    cluster.settle()
     cluster.wait(5)
 
     assert (term, "a") == (cluster.leader().term, cluster.leader().server_id)
@@ -226,3 +233,51 @@ def test_a_leader_is_not_told_to_stand_for_election() -> None:
     cluster.say("a", "a", TimeoutNow(term))
 
     assert (Role.LEADER, term) == (cluster["a"].role, cluster["a"].term)
+
+
+def test_after_a_restart_of_all_the_one_that_missed_a_write_does_not_lead() -> None:
+    """PySyncObj#202: the third server led with its old log and overwrote what was committed."""
+    cluster = led()
+    for server_id in "abc":
+        cluster.crash(server_id)
+    for server_id in "ab":
+        cluster.restart(server_id)
+    cluster.elect("b")
+    cluster.propose("b", b"x")
+    cluster.settle()
+    assert [b"x"] == cluster.hosts["a"].payloads
+    cluster.crash("b")
+    cluster.restart("c")
+    cluster.hosts["c"].dice.value = 0.0  # it stands first
+    cluster.hosts["a"].dice.value = 0.9
+
+    cluster.wait(8)
+
+    assert "a" == cluster.leader().server_id
+    assert [b"x"] == cluster.hosts["c"].payloads
+
+
+@pytest.mark.parametrize("lease_allowed", [True, False])
+def test_a_leader_that_was_paused_serves_no_read_from_before_its_successor(
+    *, lease_allowed: bool
+) -> None:
+    """etcd#741, etcd#20418, consul#54: it woke up and still believed that it led."""
+    cluster = led()
+    paused = cluster.hosts["a"]
+    cluster.isolate("a")
+    cluster.down.add("a")  # neither ticks nor writes
+    cluster.wait(4)
+    successor = cluster.leader().server_id
+    cluster.propose(successor, b"x")
+    cluster.settle()
+    cluster.down.remove("a")
+    assert Role.LEADER is paused.raft.role
+
+    cluster["a"].read("r", cluster.now, lease_allowed=lease_allowed)
+    cluster.flush("a")
+    assert [] == paused.ready
+    cluster.heal()
+    cluster.wait(2)
+
+    assert [] == paused.ready
+    assert ["r"] == [failed.token for failed in paused.failed]

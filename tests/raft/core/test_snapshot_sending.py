@@ -1,6 +1,9 @@
 """Snapshots from the leader's side. Sources: Raft §7; etcd/raft's raft_snap_test.go."""
 
+import itertools
+
 import msgspec
+import pytest
 
 from raft.core.progress import Mode
 from raft.core.settings import Settings
@@ -236,4 +239,27 @@ def test_a_follower_with_a_full_window_gets_a_snapshot_when_its_entries_are_rele
     cluster.wait(0.5)
 
     assert payloads == cluster.hosts["c"].payloads
+    assert Mode.REPLICATE is cluster["a"].progress["c"].mode
+
+
+@pytest.mark.parametrize("failing", range(4))
+def test_a_snapshot_arrives_whichever_of_its_chunks_cannot_be_stored(
+    monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """hashicorp/raft#212: after an error the rest of the stream was taken for something else."""
+    cluster = behind()
+    raft, stores = cluster["c"], itertools.count()
+    stored = raft.snapshot_stored
+
+    def fails_once(snapshot_id: str, offset_next: int, now: float) -> None:
+        if next(stores) == failing:
+            raft.snapshot_store_failed(snapshot_id, now)
+        else:
+            stored(snapshot_id, offset_next, now)
+
+    monkeypatch.setattr(raft, "snapshot_stored", fails_once)
+    cluster.wait(3)
+
+    assert next(stores) > failing
+    assert [b"x", b"y"] == cluster.hosts["c"].payloads
     assert Mode.REPLICATE is cluster["a"].progress["c"].mode
