@@ -26,7 +26,7 @@ from tests.raft.machines import (
 )
 
 COMMAND_BYTES = 9000  # seven fill a segment, so that a short life makes several of them
-COMMANDS = 24
+COMMANDS = 16
 
 
 class FaultyFiles(Files):
@@ -109,7 +109,7 @@ async def live(path: Path, files: Files, *, compacts: bool = True) -> list[bytes
             command = b"%d" % number * COMMAND_BYTES
             await driver.propose(command[:COMMAND_BYTES])
             acknowledged.append(command[:COMMAND_BYTES])
-            if compacts and number in (8, 16):
+            if compacts and number in (5, 11):
                 await compact(driver)
     except RaftError:
         pass

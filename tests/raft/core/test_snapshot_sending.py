@@ -9,6 +9,7 @@ from raft.core.progress import Mode
 from raft.core.settings import Settings
 from raft.core.types import (
     Append,
+    AppendAnswer,
     Heartbeat,
     HeartbeatAnswer,
     SnapshotAnswer,
@@ -21,9 +22,9 @@ from tests.raft.core.cluster import Cluster, of
 COMPACTING = Settings(trailing_count=0, snapshot_chunk_bytes=64)
 
 
-def behind() -> Cluster:
+def behind(settings: Settings = COMPACTING) -> Cluster:
     """Server c lacks entries that a, the leader, has released."""
-    cluster = Cluster(settings=COMPACTING)
+    cluster = Cluster(settings=settings)
     cluster.elect("a")
     cluster.cut = {("a", "c")}
     cluster.propose("a", b"x", b"y")
@@ -263,3 +264,19 @@ def test_a_snapshot_arrives_whichever_of_its_chunks_cannot_be_stored(
     assert next(stores) > failing
     assert [b"x", b"y"] == cluster.hosts["c"].payloads
     assert Mode.REPLICATE is cluster["a"].progress["c"].mode
+
+
+def test_a_follower_that_got_far_enough_goes_on_although_its_snapshot_goes_further() -> None:
+    """etcd-io/raft#110: what it lacks is still in the log."""
+    cluster = behind(msgspec.structs.replace(COMPACTING, trailing_count=1))
+    find_out(cluster)
+    leader = cluster["a"]
+    sending = leader.progress["c"].sending
+    assert sending is not None
+    enough = leader.first_index - 1
+    assert enough < sending.meta.index
+
+    cluster.say("c", "a", AppendAnswer(leader.term, accepted=True, index=enough))
+
+    assert (Mode.REPLICATE, enough) == (leader.progress["c"].mode, leader.progress["c"].match_index)
+    assert [enough + 1] == [e.index for m in cluster.sent(Append, to="c") for e in m.entries]
