@@ -177,6 +177,27 @@ def test_only_voters_of_the_newest_membership_are_counted() -> None:
     assert Role.CANDIDATE is cluster["a"].role
 
 
+def test_the_vote_of_a_removed_server_is_not_counted() -> None:
+    """hashicorp/raft#476, #477."""
+    cluster = Cluster("abcd")
+    cluster.elect("a")
+    cluster["a"].propose_configuration(cluster.configuration.servers[:3], cluster.now)
+    cluster.settle()
+    cluster.crash("a")
+    cluster.isolate("c")
+    cluster.now += 3.0
+    cluster.tick("b")
+    questions = cluster.sent(PreVote)
+    asked = {receiver for _, receiver, m in cluster.network if isinstance(m, PreVote)}
+
+    cluster.say("d", "b", PreVoteAnswer(questions[0].term, granted=True, round=questions[0].round))
+
+    assert {"a", "c"} == asked
+    assert Role.PRE_CANDIDATE is cluster["b"].role
+    cluster.say("c", "b", PreVoteAnswer(questions[0].term, granted=True, round=questions[0].round))
+    assert Role.CANDIDATE is cluster["b"].role
+
+
 def test_answers_to_an_earlier_round_of_pre_votes_do_not_count() -> None:
     cluster = Cluster()
     for _ in range(2):

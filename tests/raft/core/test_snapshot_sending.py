@@ -280,3 +280,23 @@ def test_a_follower_that_got_far_enough_goes_on_although_its_snapshot_goes_furth
 
     assert (Mode.REPLICATE, enough) == (leader.progress["c"].mode, leader.progress["c"].match_index)
     assert [enough + 1] == [e.index for m in cluster.sent(Append, to="c") for e in m.entries]
+
+
+def test_a_slow_snapshot_ends_although_the_log_goes_on_and_is_compacted_meanwhile() -> None:
+    """consul#9609: each snapshot was too old when it had arrived, and another one was sent."""
+    cluster = behind()
+    cluster["a"].settings = msgspec.structs.replace(cluster["a"].settings, snapshot_chunk_bytes=8)
+    slow = of(SnapshotChunk)
+    steps = 0
+    while len(cluster.hosts["c"].payloads) < steps + 2 or steps < 20:
+        cluster.propose("a", b"%d" % steps)
+        steps += 1
+        assert steps < 200, "the snapshots never end"
+        cluster.now += 0.05
+        cluster.tick()
+        cluster.deliver(slow, count=1)  # one chunk a step, and everything else in no time
+        cluster.settle_but(SnapshotChunk)
+        cluster.compact("a")
+
+    metas = {m.meta.id for _, _, m in cluster.heard if isinstance(m, SnapshotChunk)}
+    assert 1 == len(metas)
