@@ -128,7 +128,8 @@ class Disk:
         self._at = at
         self._queue: list[Write] = []
         self._round: list[Write] = []
-        self._life = 0
+        self._stores: dict[int, Callable[[], object]] = {}  # of snapshots, under way
+        self._stores_count = 0
         self._tries = 0  # to finish the round under way: a hung one is tried again
         self._staged: tuple[SnapshotMeta, list[bytes]] | None = None
 
@@ -154,6 +155,8 @@ class Disk:
     def resume(self) -> None:
         """A hung sync goes on."""
         self.hangs = False
+        for number in self._stores:
+            self._store_later(number)  # whichever try comes first
         if self._round:
             self._finish_later()
 
@@ -193,7 +196,7 @@ class Disk:
 
     def crash(self) -> None:
         """The process is gone; a prefix of what was not synced may have come through."""
-        self._life += 1
+        self._stores.clear()
         self._tries += 1
         self._tear(self._round, self._queue)
         self._round, self._queue, self._staged = [], [], None
@@ -270,5 +273,13 @@ class Disk:
             del self.snapshots[old.id]
 
     def _later(self, action: Callable[[], object]) -> None:
-        life = self._life
-        self._at(2 * self._sync_s(), lambda: action() if life == self._life else None)
+        self._stores_count += 1
+        self._stores[self._stores_count] = action
+        self._store_later(self._stores_count)
+
+    def _store_later(self, number: int) -> None:
+        self._at(2 * self._sync_s(), lambda: self._finish_store(number))
+
+    def _finish_store(self, number: int) -> None:
+        if number in self._stores and not self.hangs:
+            self._stores.pop(number)()
