@@ -27,6 +27,7 @@ from agent.cli.session import Session
 CHILD_GRACE_S: Final = 5.0  # from SIGTERM to SIGKILL, as Consul's lock does
 # Waiting for the agent's answer while we go: a waiting lock must be gone within 2 s.
 FAREWELL_S: Final = 1.5
+SLEEP_S: Final = 0.2  # at a time, while waiting for what happens next
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -100,6 +101,28 @@ def _signals_to(events: Events) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _next(events: Events) -> Event:
+    """The next event, whenever it comes."""
+    while (event := _next_within(events, None)) is None:
+        continue
+    return event
+
+
+def _next_within(events: Events, limit: Deadline | None) -> Event | None:
+    """The next event; None once the time is up, and now and then before when there is no limit.
+
+    A signal that comes just before this thread falls asleep is handled when it wakes up, so it
+    never sleeps for long.
+    """
+    while True:
+        rest_s = SLEEP_S if limit is None else limit.remaining_s(CHILD_GRACE_S)
+        try:
+            return events.get(timeout=min(max(rest_s, 0.0), SLEEP_S))
+        except Empty:
+            if limit is None or rest_s <= 0:
+                return None
+
+
 class _Run:
     """One run of the command, from the first contention to the last farewell."""
 
@@ -113,7 +136,7 @@ class _Run:
         """Return the exit code."""
         self._narrate("Waiting for the lock")
         _start("lock acquisition", self._acquire)
-        event = self._events.get()
+        event = _next(self._events)
         match event:
             case Acquired():
                 return self._hold(words)
@@ -152,7 +175,7 @@ class _Run:
             self._give_back()
             return EXIT_FAILED
         _start("child", lambda: self._events.put(Ended(child.wait())))
-        event = self._events.get()
+        event = _next(self._events)
         lost = False
         match event:
             case Ended(exit_code):
@@ -186,10 +209,7 @@ class _Run:
         child.send(signal.SIGTERM)
         grace = Deadline(CHILD_GRACE_S)
         while True:
-            try:
-                event = self._events.get(timeout=grace.remaining_s(CHILD_GRACE_S))
-            except Empty:
-                event = Signalled(signal.SIGKILL)
+            event = _next_within(self._events, grace) or Signalled(signal.SIGKILL)
             match event:
                 case Ended(exit_code):
                     return exit_code
