@@ -7,17 +7,15 @@ datacenter none of whose servers takes a connection: it may be gone for long, an
 has others to ask. Source: Consul, forwarding between datacenters; surface §0.1.
 """
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from agent.rpc.asking import ask, unanswered, until_answered
+from agent.rpc.asking import ask, in_time, until_answered
 from agent.rpc.codec import encode_request
 from agent.rpc.connection import CallingEnd, ConnectionLost
 from agent.rpc.meter import Count, uncounted
 from agent.rpc.pool import Dial, NoServers, Pool, ServerAddress, Servers, StartTask, Unreachable
-from agent.rpc.refusal import RELAYED
 from agent.rpc.remote_router import CallLimits
 from agent.rpc.request import NoLeader, NoPathToDatacenter, Reply, Request, RpcError
 from agent.rpc.server import Random
@@ -113,17 +111,14 @@ class Abroad:
         datacenter = request.datacenter.lower()
         self._count("consul.rpc.cross-dc", datacenter=datacenter)
         name, body = encode_request(request)
-        try:
-            async with asyncio.timeout(self.limits.answer_within_s(request)):
-                return await until_answered(
-                    request,
-                    lambda: self._ask(datacenter, name, body),
-                    hold_s=self.limits.hold_timeout / SECOND,
-                    rng=self._rng,
-                    now_s=self._now_s,
-                )
-        except TimeoutError:
-            raise RpcError(f"{RELAYED}{unanswered(request, 'no answer in time')}") from None
+        answer = until_answered(
+            request,
+            lambda: self._ask(datacenter, name, body),
+            hold_s=self.limits.hold_timeout / SECOND,
+            rng=self._rng,
+            now_s=self._now_s,
+        )
+        return await in_time(request, answer, self.limits.answer_within_s(request))
 
     async def _ask(self, datacenter: str, name: str, body: bytes) -> Reply:
         path = self._path(datacenter)

@@ -63,6 +63,15 @@ async def until_answered(
         await asyncio.sleep(pause_s)
 
 
+async def in_time(request: Request, answer: Awaitable[T], limit_s: float | None) -> T:
+    """The answer, if it comes within ``limit_s`` (None: whenever). Raises RpcError if not."""
+    try:
+        async with asyncio.timeout(limit_s):
+            return await answer
+    except TimeoutError:
+        raise RpcError(f"{RELAYED}{unanswered(request, 'no answer in time')}") from None
+
+
 def blocks(request: Request) -> bool:
     """Whether a request is a read that may wait for a change."""
     return isinstance(request, ReadRequest) and request.min_index > 0

@@ -6,7 +6,6 @@ NotLocal, so that the fast lanes hand over to ``call``; there is nothing to watc
 Every call has a deadline; what may be repeated is (``agent.rpc.asking``).
 """
 
-import asyncio
 from collections.abc import Callable, Hashable
 from typing import Final, NamedTuple, NoReturn, Protocol
 
@@ -14,14 +13,13 @@ import msgspec
 import structlog
 
 from agent.config import RuntimeConfig
-from agent.rpc.asking import ask, blocks, unanswered, until_answered
+from agent.rpc.asking import ask, blocks, in_time, until_answered
 from agent.rpc.blocking import JITTER_FRACTION
 from agent.rpc.codec import encode_request
 from agent.rpc.connection import CallingEnd, ConnectionLost
 from agent.rpc.meter import Count, uncounted
 from agent.rpc.rate import TokenBucket
 from agent.rpc.read_cache import ReadCache
-from agent.rpc.refusal import RELAYED
 from agent.rpc.request import NoLeader, ReadRequest, Reply, Request, RpcError
 from agent.rpc.server import Random
 from catalog.duration import SECOND
@@ -144,10 +142,8 @@ class RemoteRouter:
         is_blocking = blocks(request)
         self.blocked_count += is_blocking
         try:
-            async with asyncio.timeout(self._limits.answer_within_s(request)):
-                return await self._until_answered(request)
-        except TimeoutError:
-            raise RpcError(f"{RELAYED}{unanswered(request, 'no answer in time')}") from None
+            limit_s = self._limits.answer_within_s(request)
+            return await in_time(request, self._until_answered(request), limit_s)
         finally:
             self.blocked_count -= is_blocking
 

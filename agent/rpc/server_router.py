@@ -18,6 +18,7 @@ from typing import Final, Protocol
 import msgspec
 
 from agent.clock import monotonic_s
+from agent.rpc import read_gate
 from agent.rpc.asking import until_answered
 from agent.rpc.blocking import Limits
 from agent.rpc.pool import StartTask
@@ -46,8 +47,8 @@ Attempt = Callable[[], Awaitable[Reply]]
 RETRIED: Final = (NotLeader, NoRaftLeader, NotMember, StaleTerm, Transferring)
 
 
-class Consensus(Protocol):
-    """What the log tells of leadership."""
+class Consensus(read_gate.Consensus, Protocol):
+    """What the log tells of leadership, and how to wait for a state that is new enough."""
 
     @property
     def is_leader(self) -> bool:
@@ -67,14 +68,6 @@ class Consensus(Protocol):
     @property
     def last_contact_s(self) -> float:
         """Seconds since the leader was heard; 0 on the leader, infinite if it never was."""
-
-    def read(
-        self, done: Callable[[int, RaftError | None], None], *, lease_allowed: bool = True
-    ) -> None:
-        """Tell ``done(index, error)`` once the own state is at least as new as now.
-
-        Raises RaftError.
-        """
 
 
 class Leader(Protocol):
@@ -201,12 +194,14 @@ class ServerRouter:
 
     @property
     def sees_own_writes(self) -> bool:
-        """Whether the own state has all that was written through this server.
+        """Whether the own state has all that was written through this server, or cannot get it.
 
         A moment later it has; until then not even a stale read is answered from it, so that who
-        registers something here finds it here.
+        registers something here finds it here. Without a leader it gets nothing, and a stale read
+        is answered from what there is.
         """
-        return self._consensus.applied_index >= self._written_index
+        consensus = self._consensus
+        return consensus.applied_index >= self._written_index or not consensus.leader_address
 
     def watch(self, keys: list[Hashable], wake_up: Callable[[], None]) -> None:
         """Call ``wake_up`` once, at the first change of what a read depended on."""

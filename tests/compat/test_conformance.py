@@ -11,10 +11,11 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.system.agent_process import ROOT, AgentStarter
+from tests.system.agent_process import ROOT, AgentProcess, AgentStarter
 
 pytestmark = [pytest.mark.compat, pytest.mark.timeout(300)]
 
@@ -41,12 +42,20 @@ def area_of_each_scenario(folder: Path) -> dict[str, str]:
     return {scenario["name"]: scenario["area"] for scenario in scenarios}
 
 
-def replay(folder: Path, http: str, dns: str, report: Path) -> list[dict[str, object]]:
-    """Every step's result: {"scenario", "step", "label", "diffs"}."""
-    command = [sys.executable, str(folder / "replay.py"), "--http", http, "--dns", dns]
-    command += ["--json", str(report), "--skip", str(SKIP_FILE)]
+def replay(folder: Path, agent: AgentProcess, scratch: Path, *more_skips: Path) -> list[Any]:
+    """Every step's result: {"scenario", "step", "label", "diffs"}, of what no file skips."""
+    skips, report = scratch / "skips", scratch / "report.json"
+    skips.write_text("\n".join(path.read_text() for path in (SKIP_FILE, *more_skips)))
+    command = [sys.executable, str(folder / "replay.py"), "--http", agent.http_address]
+    command += ["--dns", f"127.0.0.1:{agent.dns_port}"]
+    command += ["--json", str(report), "--skip", str(skips)]
     subprocess.run(command, timeout=REPLAY_WAIT_S, check=False)
     return json.loads(report.read_text())
+
+
+def told(result: Any) -> str:
+    """One step's differences, for a reader."""
+    return f"{result['scenario']} step {result['step']} {result['label']}: {result['diffs']}"
 
 
 def test_every_recorded_answer_is_given(start_agent: AgentStarter, tmp_path: Path) -> None:
@@ -54,15 +63,13 @@ def test_every_recorded_answer_is_given(start_agent: AgentStarter, tmp_path: Pat
     areas = area_of_each_scenario(folder)
     agent = start_agent("-node=node-a", "-datacenter=dc1")
 
-    results = replay(
-        folder, agent.http_address, f"127.0.0.1:{agent.dns_port}", tmp_path / "report.json"
-    )
+    results = replay(folder, agent, tmp_path)
 
     failed = [result for result in results if result["diffs"]]
     by_area = Counter(areas[str(result["scenario"])] for result in failed)
     print("failing steps by area:", dict(by_area))
     asserted = [
-        f"{result['scenario']} step {result['step']} {result['label']}: {result['diffs']}"
+        told(result)
         for result in failed
         if areas[str(result["scenario"])] not in AREAS_REPORTED_ONLY
     ]

@@ -7,16 +7,13 @@ the second shows. See test_conformance for where the corpus lies.
 """
 
 import fnmatch
-import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.compat.test_conformance import REPLAY_WAIT_S, SKIP_FILE, area_of_each_scenario, corpus
-from tests.system.agent_process import ROOT, AgentStarter
+from tests.compat.test_conformance import area_of_each_scenario, corpus, replay, told
+from tests.system.agent_process import ROOT, AgentProcess, AgentStarter
 from tests.system.cluster import Cluster
 
 pytestmark = [pytest.mark.compat, pytest.mark.timeout(300)]
@@ -27,11 +24,6 @@ RELAYED = re.compile(
     r'got "rpc error making call: (?P<got>.*?)(?P<end>"|…)',
     re.DOTALL,
 )
-
-
-def skipped_names(path: Path) -> list[str]:
-    lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
-    return [line for line in lines if line]
 
 
 def is_only_relayed(difference: list[str]) -> bool:
@@ -49,37 +41,34 @@ def is_only_relayed(difference: list[str]) -> bool:
     return found["text"].startswith(found["got"]) if is_cut else found["text"] == found["got"]
 
 
-def test_every_recorded_answer_is_given_through_a_client(
-    start_agent: AgentStarter, tmp_path: Path
-) -> None:
-    folder = corpus()
-    cluster = Cluster(start_agent, "-node=node-s", "-datacenter=dc1")
-    client = cluster.client("node-a", "-datacenter=dc1", "-hcl=connect { enabled = true }")
-    skips, report = tmp_path / "skips", tmp_path / "report.json"
-    skips.write_text("\n".join(skipped_names(SKIP_FILE) + skipped_names(CLIENT_SKIP_FILE)))
-    command = [sys.executable, str(folder / "replay.py"), "--http", client.http_address]
-    command += ["--dns", f"127.0.0.1:{client.dns_port}"]
-    command += ["--json", str(report), "--skip", str(skips)]
-
-    subprocess.run(command, timeout=REPLAY_WAIT_S, check=False, capture_output=True)
-
-    results = json.loads(report.read_text())
-    failed = [
-        f"{result['scenario']} step {result['step']} {result['label']}: {result['diffs']}"
-        for result in results
-        if not all(map(is_only_relayed, result["diffs"]))
-    ]
+def assert_only_relayed(agent: AgentProcess, scratch: Path, skip_file: Path) -> None:
+    """Replay the recording at an agent that asks others; ``skip_file`` names what differs."""
+    results = replay(corpus(), agent, scratch, skip_file)
+    failed = [told(each) for each in results if not all(map(is_only_relayed, each["diffs"]))]
     assert results
     assert failed == [], "\n".join(failed)
 
 
-def test_every_scenario_skipped_on_a_client_exists_and_says_why() -> None:
+def assert_each_exists_and_says_why(skip_file: Path) -> None:
     names = area_of_each_scenario(corpus())
 
-    for line in CLIENT_SKIP_FILE.read_text().splitlines():
+    for line in skip_file.read_text().splitlines():
         glob, _, reason = line.partition("#")
         assert not glob.strip() or fnmatch.filter(names, glob.strip()), f"no scenario {glob}"
         assert reason.strip(), f"{glob} has no reason"
+
+
+def test_every_recorded_answer_is_given_through_a_client(
+    start_agent: AgentStarter, tmp_path: Path
+) -> None:
+    cluster = Cluster(start_agent, "-node=node-s", "-datacenter=dc1")
+    client = cluster.client("node-a", "-datacenter=dc1", "-hcl=connect { enabled = true }")
+
+    assert_only_relayed(client, tmp_path, CLIENT_SKIP_FILE)
+
+
+def test_every_scenario_skipped_on_a_client_exists_and_says_why() -> None:
+    assert_each_exists_and_says_why(CLIENT_SKIP_FILE)
 
 
 def test_only_the_relayed_prefix_is_looked_through() -> None:

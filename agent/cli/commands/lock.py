@@ -103,23 +103,22 @@ def _signals_to(events: Events) -> Iterator[None]:
 
 def _next(events: Events) -> Event:
     """The next event, whenever it comes."""
-    while (event := _next_within(events, None)) is None:
-        continue
+    event = _next_within(events, Deadline(0.0))
+    assert event is not None, "this deadline never comes"
     return event
 
 
-def _next_within(events: Events, limit: Deadline | None) -> Event | None:
-    """The next event; None once the time is up, and now and then before when there is no limit.
+def _next_within(events: Events, limit: Deadline) -> Event | None:
+    """The next event; None once the time is up.
 
     A signal that comes just before this thread falls asleep is handled when it wakes up, so it
     never sleeps for long.
     """
     while True:
-        rest_s = SLEEP_S if limit is None else limit.remaining_s(CHILD_GRACE_S)
         try:
-            return events.get(timeout=min(max(rest_s, 0.0), SLEEP_S))
+            return events.get(timeout=limit.remaining_s(SLEEP_S))
         except Empty:
-            if limit is None or rest_s <= 0:
+            if limit.passed():
                 return None
 
 

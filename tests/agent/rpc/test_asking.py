@@ -1,9 +1,11 @@
 """Asking on: what is repeated, for how long, and what the caller hears in the end."""
 
+import asyncio
+
 import pytest
 
 from agent.clock import monotonic_s
-from agent.rpc.asking import blocks, unanswered, until_answered
+from agent.rpc.asking import blocks, in_time, unanswered, until_answered
 from agent.rpc.connection import ConnectionLost
 from agent.rpc.endpoints.kv import KvGet
 from agent.rpc.pool import Unreachable
@@ -78,3 +80,23 @@ def test_only_a_read_with_an_index_blocks():
 def test_only_of_a_write_the_outcome_is_unknown():
     assert "late" == unanswered(READ, "late")
     assert "late; the write's outcome is unknown" == unanswered(put("a"), "late")
+
+
+async def test_an_answer_in_time_is_given():
+    assert 1 == await in_time(READ, Attempts()(), 5.0)
+    assert 1 == await in_time(READ, Attempts()(), None)
+
+
+@pytest.mark.parametrize(
+    ("request_", "text"),
+    [
+        (READ, "no answer in time$"),
+        (put("a"), "no answer in time; the write's outcome is unknown$"),
+    ],
+    ids=["read", "write"],
+)
+async def test_who_waits_in_vain_is_told_so(request_: Request, text: str):
+    never: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    with pytest.raises(RpcError, match=f"^rpc error making call: {text}"):
+        await in_time(request_, never, 0.01)

@@ -219,6 +219,16 @@ async def test_what_was_written_through_a_follower_is_read_there_even_by_stale_r
     assert servers.follower.log.rounds == 1
 
 
+async def test_a_stale_read_without_a_leader_does_not_wait_for_what_was_written(servers: Servers):
+    await servers.ask(put("a"))
+    assert not servers.follower.router.sees_own_writes
+    servers.lose_leader()
+    servers.follower.log.is_current = False
+
+    assert (await servers.ask(STALE)).known_leader is False
+    assert servers.follower.router.sees_own_writes
+
+
 async def test_a_state_that_is_too_old_for_its_reader_is_brought_up_to_date(servers: Servers):
     request = KvGet(key="a", consistency=Consistency.STALE, max_stale_ns=SECOND // 10)
 
