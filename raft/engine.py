@@ -52,6 +52,7 @@ class Engine:
         self.leadership = Leadership()
         self.newest: SnapshotMeta | None = None
         self.on_snapshot_wanted: Callable[[], None] = lambda: None
+        self.led_until_s = -math.inf  # a leader hears itself
         self.lease_ends_at_s = -math.inf  # as ``View.can_read_now`` found it since the last turn
         self.is_snapshot_missed = False  # a follower asked for one that cannot be read
         self.raft: Raft | None = None
@@ -329,6 +330,8 @@ class Engine:
                     committed_index = own[-1] if own else self.applier.committed_index
                     proposals.lose(committed_index, OutcomeUnknown())
                     self.applier.lose(committed_index, OutcomeUnknown())
+            if self.leadership.is_leader:
+                self.led_until_s = self._now()
             self.leadership.note(change)
 
     def _refusal(self) -> RaftError:

@@ -103,7 +103,7 @@ class View:
         raft = self._engine.raft
         if raft is None or self.is_leader:
             return 0.0 if self.is_leader else float("inf")
-        return self._now() - raft.last_contact_at
+        return self._now() - max(raft.last_contact_at, self._engine.led_until_s)
 
     @property
     def has_applied_since_boot(self) -> bool:
