@@ -147,9 +147,11 @@ def open_packet(datagram: bytes, wrapping: Wrapping) -> Opened:
     try:
         splitter.split(packet, depth=0)
     except WireError as error:
-        splitter.faults.append(error)
+        splitter.faults.append(error.without_frames())
     if not splitter.messages and splitter.faults:
-        raise splitter.faults[0]
+        first = splitter.faults[0]
+        # Another one: an error that its own frames lead to is freed only by the cyclic collector.
+        raise WireError(first.reason, first.detail)
     return Opened(tuple(splitter.messages), tuple(splitter.faults))
 
 
@@ -261,5 +263,5 @@ class _Splitter:
             try:
                 self.split(message[start:end], depth=depth + 1)
             except WireError as error:
-                self.faults.append(error.with_traceback(None))  # frames would keep the packet
+                self.faults.append(error.without_frames())
             start = end

@@ -6,6 +6,7 @@ an operator's mistake in a key operation, with the text that Serf's key commands
 """
 
 from enum import StrEnum
+from typing import Self
 
 
 class Reason(StrEnum):
@@ -40,6 +41,11 @@ class WireError(Exception):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+    def without_frames(self) -> Self:
+        """This error as a value to keep: no traceback or cause of it holds on to what was read."""
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
 
 
 class KeyringError(ValueError):

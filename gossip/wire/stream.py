@@ -263,7 +263,7 @@ class StreamReader:
 
     def _note(self, error: WireError) -> None:
         if len(self.faults) < FAULTS_MAX:
-            self.faults.append(error.with_traceback(None))  # frames would keep the stream
+            self.faults.append(error.without_frames())
 
     def _replace(self, plain: bytes) -> None:
         """Go on with what a layer held, which is all there is."""

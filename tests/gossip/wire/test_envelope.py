@@ -1,3 +1,4 @@
+import gc
 import struct
 from zlib import crc32
 
@@ -269,6 +270,27 @@ def test_random_bytes_open_or_are_refused(packet, wrapping):
             open_packet(prefix + packet, wrapping)
         except WireError:
             continue
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b"\x7f junk",
+        b"\x07\xff",
+        b"\x09\x82\xa4Algo\x00\xa3Buf\xda",
+        b"\x07\x02\x00\x02\x00\x02" + b"\x7f" * 4,
+    ],
+)
+def test_a_refused_packet_is_freed_without_the_cyclic_collector(packet):
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(WireError):
+            open_packet(packet, PLAIN)
+
+        assert 0 == sum(isinstance(found, WireError) for found in gc.get_objects())
+    finally:
+        gc.enable()
 
 
 def test_the_secret_keys_are_not_shown():
