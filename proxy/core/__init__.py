@@ -1,0 +1,1 @@
+"""The decisions and the protocols of the data plane: pure, without clock, randomness or sockets."""
