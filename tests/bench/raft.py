@@ -1,53 +1,6 @@
-"""The command line of scripts/bench raft: three servers beside etcd, a table, and JSON."""
+"""scripts/bench raft: three servers beside etcd."""
 
-import argparse
-import fnmatch
-import os
-import sys
-import time
-
-from tests.bench.load import LoadError
-from tests.bench.measure import Pace, Result
+from tests.bench.command import Benchmark
 from tests.bench.raft_measure import results
-from tests.bench.report import line, write
 
-SECONDS_MAX = 60
-ROUNDS_MAX = 20
-
-
-def main(argv: list[str]) -> int:
-    """Measure what the arguments ask for. 1 if a target is missed, else 0."""
-    arguments = parse(argv)
-    pace = Pace(seconds=arguments.seconds, rounds=arguments.rounds)
-    began, load_before = time.monotonic(), os.getloadavg()[0]
-    print(f"{'measurement':28} {'value':>10} {'unit':10} {'target':>8}  {'':7}detail")
-    seen: list[Result] = []
-    failure: LoadError | None = None
-    try:
-        for result in results(pace, lambda name: fnmatch.fnmatch(name, arguments.only)):
-            seen.append(result)
-            print(line(result), flush=True)
-    except LoadError as error:
-        failure = error
-        print(f"scripts/bench raft: {error}", file=sys.stderr)
-    took_s = time.monotonic() - began
-    print(f"{took_s:.0f} s; load before {load_before:.1f}, after {os.getloadavg()[0]:.1f}")
-    write(seen, pace, kind="raft-")
-    return 0 if failure is None and all(result.met for result in seen) else 1
-
-
-def parse(argv: list[str]) -> argparse.Namespace:
-    """The arguments; ends the program when they are wrong."""
-    parser = argparse.ArgumentParser(prog="scripts/bench raft")
-    parser.add_argument("--rounds", type=int, default=3, help="alternations of etcd and agents")
-    parser.add_argument("--seconds", type=int, default=5, help="length of each load")
-    parser.add_argument("--only", default="*", help='glob of names, such as "log*" or "PUT*"')
-    arguments = parser.parse_args(argv)
-    for name, most in (("rounds", ROUNDS_MAX), ("seconds", SECONDS_MAX)):
-        if not 1 <= getattr(arguments, name) <= most:
-            parser.error(f"--{name}: use 1 to {most}")
-    return arguments
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+RAFT = Benchmark("raft", "etcd", '"log*" or "PUT*"', results)

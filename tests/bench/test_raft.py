@@ -2,9 +2,10 @@
 
 import pytest
 
+from tests.bench.command import parse
 from tests.bench.load import LoadError
 from tests.bench.measure import Result
-from tests.bench.raft import parse
+from tests.bench.raft import RAFT
 from tests.bench.raft_load import (
     Load,
     milliseconds,
@@ -108,6 +109,6 @@ def test_only_the_full_load_has_bounds():
 @pytest.mark.parametrize("argv", [["--rounds", "0"], ["--seconds", "3600"]])
 def test_wrong_arguments_are_refused(argv: list[str], capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
-        parse(argv)
+        parse(RAFT, argv)
 
     assert argv[0] in capsys.readouterr().err
