@@ -13,15 +13,20 @@ METHODS: Final = (
 
 
 class HeaderMatch(Row, frozen=True, kw_only=True):
-    """A condition on a header; exactly one of the ways of comparing is set."""
+    """A condition on a header; exactly one of the ways of comparing is set.
+
+    ``contains`` and ``ignore_case`` came with 1.19 for permissions of intentions.
+    """
 
     name: str = ""
     present: Omit[bool] = False
     exact: Omit[str] = ""
     prefix: Omit[str] = ""
     suffix: Omit[str] = ""
+    contains: Omit[str] = ""
     regex: Omit[str] = ""
     invert: Omit[bool] = False
+    ignore_case: Omit[bool] = False
 
 
 class QueryParamMatch(Row, frozen=True, kw_only=True):

@@ -8,7 +8,9 @@ from typing_extensions import override
 
 from catalog.errors import Invalid
 from catalog.rows.config_entry.entry import Entry, quoted
-from catalog.schema import Row
+from catalog.rows.config_entry.service_defaults import PassiveHealthCheck
+from catalog.rows.config_entry.service_router import HeaderModifiers
+from catalog.schema import Omit, Row
 
 INGRESS_GATEWAY: Final = "ingress-gateway"
 WILDCARD: Final = "*"
@@ -22,25 +24,62 @@ _HOST_BYTES_MAX: Final = 253
 """The longest name of DNS."""
 
 
+class GatewaySDS(Row, frozen=True, kw_only=True):
+    """Where a certificate comes from that is not of the mesh."""
+
+    cluster_name: Omit[str] = ""
+    cert_resource: Omit[str] = ""
+
+
 class GatewayTLS(Row, frozen=True, kw_only=True):
-    """Whether listeners speak TLS."""
+    """Whether listeners speak TLS, and how. All but ``enabled`` came after 1.9."""
 
     enabled: bool = False
+    tls_min_version: Omit[str] = ""
+    tls_max_version: Omit[str] = ""
+    cipher_suites: Omit[tuple[str, ...] | None] = None
+    sds: Omit[GatewaySDS | None] = msgspec.field(default=None, name="SDS")
+
+
+class GatewayServiceTLS(Row, frozen=True, kw_only=True):
+    """The certificate of one service's hosts."""
+
+    sds: Omit[GatewaySDS | None] = msgspec.field(default=None, name="SDS")
+
+
+class IngressDefaults(Row, frozen=True, kw_only=True):
+    """What services have that say nothing themselves. Since 1.13."""
+
+    max_connections: Omit[int | None] = None
+    max_pending_requests: Omit[int | None] = None
+    max_concurrent_requests: Omit[int | None] = None
+    passive_health_check: Omit[PassiveHealthCheck | None] = None
 
 
 class IngressService(Row, frozen=True, kw_only=True):
-    """A service behind a listener; ``*`` is every service with the listener's protocol."""
+    """A service behind a listener; ``*`` is every service with the listener's protocol.
+
+    Fields after ``hosts`` came after 1.9.
+    """
 
     name: str = ""
     hosts: tuple[str, ...] | None = None
+    tls: Omit[GatewayServiceTLS | None] = None
+    request_headers: Omit[HeaderModifiers | None] = None
+    response_headers: Omit[HeaderModifiers | None] = None
+    max_connections: Omit[int | None] = None
+    max_pending_requests: Omit[int | None] = None
+    max_concurrent_requests: Omit[int | None] = None
+    passive_health_check: Omit[PassiveHealthCheck | None] = None
 
 
 class IngressListener(Row, frozen=True, kw_only=True):
-    """A port and what is behind it."""
+    """A port and what is behind it; ``tls`` replaces the gateway's."""
 
     port: int = 0
     protocol: str = ""
     services: tuple[IngressService, ...] | None = None
+    tls: Omit[GatewayTLS | None] = None
 
 
 class IngressGateway(Entry, frozen=True, kw_only=True, tag=INGRESS_GATEWAY):
@@ -48,6 +87,7 @@ class IngressGateway(Entry, frozen=True, kw_only=True, tag=INGRESS_GATEWAY):
 
     tls: GatewayTLS = GatewayTLS()
     listeners: tuple[IngressListener, ...] | None = None
+    defaults: Omit[IngressDefaults | None] = None
 
     @override
     def normalized(self) -> Self:

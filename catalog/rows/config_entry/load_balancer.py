@@ -10,7 +10,9 @@ from catalog.schema import Omit, Row
 RING_HASH: Final = "ring_hash"
 MAGLEV: Final = "maglev"
 LEAST_REQUEST: Final = "least_request"
-POLICIES: Final = ("", "random", "round_robin", LEAST_REQUEST, RING_HASH, MAGLEV)
+POLICIES: Final = (
+    "", "random", "round_robin", LEAST_REQUEST, RING_HASH, MAGLEV, "peak_ewma", "weighted",
+)  # fmt: skip
 COOKIE: Final = "cookie"
 HASH_FIELDS: Final = ("", "header", COOKIE, "query_parameter")
 
@@ -47,12 +49,17 @@ class HashPolicy(Row, frozen=True, kw_only=True):
 
 
 class LoadBalancer(Row, frozen=True, kw_only=True):
-    """A policy with its settings."""
+    """A policy with its settings.
+
+    The policies ``peak_ewma`` and ``weighted`` are not Consul's, nor is ``prefer_near``: near
+    instances, by network coordinates, come before far ones.
+    """
 
     policy: Omit[str] = ""
     ring_hash_config: Omit[RingHashConfig | None] = None
     least_request_config: Omit[LeastRequestConfig | None] = None
     hash_policies: Omit[tuple[HashPolicy, ...] | None] = None
+    prefer_near: Omit[bool] = False
 
 
 def validate_load_balancer(balancer: LoadBalancer) -> None:

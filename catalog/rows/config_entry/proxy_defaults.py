@@ -6,7 +6,14 @@ import msgspec
 from typing_extensions import override
 
 from catalog.rows.config_entry.entry import Entry
-from catalog.rows.service import Expose, MeshGateway
+from catalog.rows.config_entry.failover_policy import FailoverPolicy, PrioritizeByLocality
+from catalog.rows.service import (
+    AccessLogs,
+    EnvoyExtension,
+    Expose,
+    MeshGateway,
+    TransparentProxy,
+)
 from catalog.schema import Omit
 
 PROXY_DEFAULTS: Final = "proxy-defaults"
@@ -14,13 +21,21 @@ GLOBAL: Final = "global"
 
 
 class ProxyDefaults(Entry, frozen=True, kw_only=True, tag=PROXY_DEFAULTS):
-    """``config`` is the proxy's own configuration; its ``protocol`` is every service's default."""
+    """``config`` is the proxy's own configuration; its ``protocol`` is every service's default.
+
+    Fields after ``expose`` came after 1.9.
+    """
 
     config: dict[str, Any] | None = None
     mesh_gateway: MeshGateway = MeshGateway()
     expose: Expose = Expose()
     mode: Omit[str] = ""
+    transparent_proxy: Omit[TransparentProxy | None] = None
     mutual_tls_mode: Omit[str] = ""
+    access_logs: Omit[AccessLogs | None] = None
+    envoy_extensions: Omit[tuple[EnvoyExtension, ...] | None] = None
+    failover_policy: Omit[FailoverPolicy | None] = None
+    prioritize_by_locality: Omit[PrioritizeByLocality | None] = None
 
     @override
     def normalized(self) -> Self:

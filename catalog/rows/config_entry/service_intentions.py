@@ -36,11 +36,32 @@ class PermissionHTTP(Row, frozen=True, kw_only=True):
     methods: Omit[tuple[str, ...] | None] = None
 
 
+class ClaimVerification(Row, frozen=True, kw_only=True):
+    """A claim of a token, and the value that it must be or hold."""
+
+    path: Omit[tuple[str, ...] | None] = None
+    value: Omit[str] = ""
+
+
+class JWTProviderUse(Row, frozen=True, kw_only=True):
+    """A jwt-provider entry whose tokens are taken, and which claims they must make."""
+
+    name: Omit[str] = ""
+    verify_claims: Omit[tuple[ClaimVerification, ...] | None] = None
+
+
+class JWTRequirement(Row, frozen=True, kw_only=True):
+    """A token of one of the providers must come along. Since 1.16."""
+
+    providers: Omit[tuple[JWTProviderUse, ...] | None] = None
+
+
 class Permission(Row, frozen=True, kw_only=True):
     """What happens to the requests that match; the first permission that matches decides."""
 
     action: str = ""
     http: Omit[PermissionHTTP | None] = None
+    jwt: Omit[JWTRequirement | None] = msgspec.field(default=None, name="JWT")
 
 
 class SourceIntention(Row, frozen=True, kw_only=True):
@@ -60,6 +81,10 @@ class SourceIntention(Row, frozen=True, kw_only=True):
     legacy_meta: Omit[dict[str, str] | None] = None
     legacy_create_time: Omit[str] = ""
     legacy_update_time: Omit[str] = ""
+    namespace: Omit[str] = ""
+    partition: Omit[str] = ""
+    peer: Omit[str] = ""
+    sameness_group: Omit[str] = ""
 
 
 LEGACY_FIELDS: Final = ("legacy_id", "legacy_meta", "legacy_create_time", "legacy_update_time")
@@ -69,6 +94,7 @@ class ServiceIntentions(Entry, frozen=True, kw_only=True, tag=SERVICE_INTENTIONS
     """The sources of a destination, the ones of higher precedence first."""
 
     sources: tuple[SourceIntention, ...] | None = None
+    jwt: Omit[JWTRequirement | None] = msgspec.field(default=None, name="JWT")
 
     @override
     def normalized(self) -> Self:

@@ -8,6 +8,7 @@ from typing_extensions import override
 from catalog.duration import Duration, format_duration
 from catalog.errors import Invalid
 from catalog.rows.config_entry.entry import Entry, quoted
+from catalog.rows.config_entry.failover_policy import FailoverPolicy, PrioritizeByLocality
 from catalog.rows.config_entry.load_balancer import LoadBalancer, validate_load_balancer
 from catalog.schema import Omit, Row
 
@@ -32,16 +33,33 @@ class Redirect(Row, frozen=True, kw_only=True):
     service: Omit[str] = ""
     service_subset: Omit[str] = ""
     namespace: Omit[str] = ""
+    partition: Omit[str] = ""
     datacenter: Omit[str] = ""
+    peer: Omit[str] = ""
+    sameness_group: Omit[str] = ""
+
+
+class FailoverTarget(Row, frozen=True, kw_only=True):
+    """One place that is looked at when no instance is left; what is empty stays. Since 1.14."""
+
+    service: Omit[str] = ""
+    service_subset: Omit[str] = ""
+    partition: Omit[str] = ""
+    namespace: Omit[str] = ""
+    datacenter: Omit[str] = ""
+    peer: Omit[str] = ""
 
 
 class Failover(Row, frozen=True, kw_only=True):
-    """Where instances are looked for when none is left."""
+    """Where instances are looked for when none is left: datacenters, or ``targets`` in order."""
 
     service: Omit[str] = ""
     service_subset: Omit[str] = ""
     namespace: Omit[str] = ""
     datacenters: Omit[tuple[str, ...] | None] = None
+    targets: Omit[tuple[FailoverTarget, ...] | None] = None
+    policy: Omit[FailoverPolicy | None] = None
+    sameness_group: Omit[str] = ""
 
 
 class ServiceResolver(Entry, frozen=True, kw_only=True, tag=SERVICE_RESOLVER):
@@ -54,6 +72,7 @@ class ServiceResolver(Entry, frozen=True, kw_only=True, tag=SERVICE_RESOLVER):
     connect_timeout: Omit[Duration] = 0
     request_timeout: Omit[Duration] = 0
     load_balancer: Omit[LoadBalancer | None] = None
+    prioritize_by_locality: Omit[PrioritizeByLocality | None] = None
 
     @property
     def is_default(self) -> bool:

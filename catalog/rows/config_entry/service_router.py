@@ -27,6 +27,7 @@ class RouteHTTPMatch(Row, frozen=True, kw_only=True):
     path_exact: Omit[str] = ""
     path_prefix: Omit[str] = ""
     path_regex: Omit[str] = ""
+    case_insensitive: Omit[bool] = False
     header: Omit[tuple[HeaderMatch, ...] | None] = None
     query_param: Omit[tuple[QueryParamMatch, ...] | None] = None
     methods: Omit[tuple[str, ...] | None] = None
@@ -46,12 +47,55 @@ class HeaderModifiers(Row, frozen=True, kw_only=True):
     remove: Omit[tuple[str, ...] | None] = None
 
 
+class RetryBackOff(Row, frozen=True, kw_only=True):
+    """How long is waited between attempts, growing from one to the other; nanoseconds."""
+
+    base_interval: Omit[Duration] = 0
+    max_interval: Omit[Duration] = 0
+
+
+class Mirror(Row, frozen=True, kw_only=True):
+    """Where a copy of some requests goes; what it answers does not count.
+
+    Copies are of ``percent`` of the requests (None: all), without those whose body is greater than
+    ``body_bytes_max`` (0: the proxy's default).
+    """
+
+    service: Omit[str] = ""
+    service_subset: Omit[str] = ""
+    percent: Omit[float | None] = None
+    body_bytes_max: Omit[int] = 0
+
+
+class Fault(Row, frozen=True, kw_only=True):
+    """Trouble that is made on purpose: a delay, a status instead of the answer, or both.
+
+    A percentage of None is all requests.
+    """
+
+    delay: Omit[Duration] = 0
+    delay_percent: Omit[float | None] = None
+    abort_status: Omit[int] = 0
+    abort_percent: Omit[float | None] = None
+
+
+class RateLimit(Row, frozen=True, kw_only=True):
+    """Requests a second, and how many may come at once (0: as many)."""
+
+    requests_per_second: Omit[int] = 0
+    requests_max_burst: Omit[int] = 0
+
+
 class RouteDestination(Row, frozen=True, kw_only=True):
-    """Where a route leads; an empty ``service`` is the router's own. Timeouts are nanoseconds."""
+    """Where a route leads; an empty ``service`` is the router's own. Timeouts are nanoseconds.
+
+    The fields after ``response_headers`` are not Consul's.
+    """
 
     service: Omit[str] = ""
     service_subset: Omit[str] = ""
     namespace: Omit[str] = ""
+    partition: Omit[str] = ""
     prefix_rewrite: Omit[str] = ""
     request_timeout: Omit[Duration] = 0
     idle_timeout: Omit[Duration] = 0
@@ -61,6 +105,11 @@ class RouteDestination(Row, frozen=True, kw_only=True):
     retry_on_status_codes: Omit[tuple[int, ...] | None] = None
     request_headers: Omit[HeaderModifiers | None] = None
     response_headers: Omit[HeaderModifiers | None] = None
+    per_try_timeout: Omit[Duration] = 0
+    retry_back_off: Omit[RetryBackOff | None] = None
+    mirror: Omit[Mirror | None] = None
+    fault: Omit[Fault | None] = None
+    rate_limit: Omit[RateLimit | None] = None
 
 
 class Route(Row, frozen=True, kw_only=True):

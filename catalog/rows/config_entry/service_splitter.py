@@ -24,6 +24,7 @@ class Split(Row, frozen=True, kw_only=True):
     service: Omit[str] = ""
     service_subset: Omit[str] = ""
     namespace: Omit[str] = ""
+    partition: Omit[str] = ""
     request_headers: Omit[HeaderModifiers | None] = None
     response_headers: Omit[HeaderModifiers | None] = None
 
