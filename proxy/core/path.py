@@ -91,9 +91,9 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
 
 
 def _unreserved(found: re.Match[bytes]) -> bytes:
-    """RFC 3986 6.2.2: decode what needs no escape, write the others in upper case."""
+    """RFC 3986 6.2.2: decode what needs no escape, leave the others as they came."""
     code = int(found[1], 16)
-    return bytes((code,)) if code in _UNRESERVED else found[0].upper()
+    return bytes((code,)) if code in _UNRESERVED else found[0]
 
 
 def _without_dots(path: bytes) -> bytes:
