@@ -45,6 +45,22 @@ class Entry(Row, frozen=True, kw_only=True, tag_field="Kind"):
         validate_meta(self.meta)
 
 
+def refuse_enterprise(
+    prefix: str, *, partition: str = "", namespace: str = "", sameness_group: str = ""
+) -> None:
+    """Raise Invalid for parts of a cluster that only Consul Enterprise has; defaults may be told.
+
+    ``prefix`` starts the text.
+    """
+    for what, value in (("Partition", partition), ("Namespace", namespace)):
+        if value not in {"", "default"}:
+            message = f"{prefix}Setting {what} requires Consul Enterprise"
+            raise Invalid(message)
+    if sameness_group:
+        message = f"{prefix}Setting SamenessGroup requires Consul Enterprise"
+        raise Invalid(message)
+
+
 def quoted(text: str) -> str:
     """Text in double quotes with escapes, as Go's ``%q`` writes it."""
     return json.dumps(text, ensure_ascii=False)

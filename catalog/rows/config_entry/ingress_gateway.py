@@ -1,6 +1,5 @@
 """ingress-gateway: services that a gateway offers to clients outside the mesh."""
 
-import re
 from typing import Final, Self
 
 import msgspec
@@ -8,8 +7,15 @@ from typing_extensions import override
 
 from catalog.errors import Invalid
 from catalog.rows.config_entry.entry import Entry, quoted
-from catalog.rows.config_entry.service_defaults import PassiveHealthCheck
+from catalog.rows.config_entry.host import is_host
+from catalog.rows.config_entry.ranges import validate_ranges
 from catalog.rows.config_entry.service_router import HeaderModifiers
+from catalog.rows.config_entry.tls_settings import validate_tls
+from catalog.rows.config_entry.upstream_defaults import (
+    PassiveHealthCheck,
+    limit_ranges,
+    validate_passive_health_check,
+)
 from catalog.schema import Omit, Row
 
 INGRESS_GATEWAY: Final = "ingress-gateway"
@@ -17,11 +23,6 @@ WILDCARD: Final = "*"
 TCP: Final = "tcp"
 HTTP: Final = "http"
 PROTOCOLS: Final = (TCP, HTTP, "http2", "grpc")
-
-_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
-_HOST: Final = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*\.?")
-_HOST_BYTES_MAX: Final = 253
-"""The longest name of DNS."""
 
 
 class GatewaySDS(Row, frozen=True, kw_only=True):
@@ -112,7 +113,33 @@ class IngressGateway(Entry, frozen=True, kw_only=True, tag=INGRESS_GATEWAY):
                 raise Invalid(message)
             for service in listener.services or ():
                 for host in service.hosts or ():
-                    _validate_host(host, tls=self.tls.enabled)
+                    _validate_host(host, tls=(listener.tls or self.tls).enabled)
+                _validate_service(service)
+            _validate_tls(listener.tls)
+        _validate_tls(self.tls)
+        if self.defaults is not None:
+            validate_ranges("Defaults.", *limit_ranges("", self.defaults))
+            validate_passive_health_check("Defaults.", self.defaults.passive_health_check)
+
+
+def _validate_tls(tls: GatewayTLS | None) -> None:
+    if tls is None:
+        return
+    validate_tls(tls.tls_min_version, tls.tls_max_version, tls.cipher_suites)
+    _validate_sds("TLS", tls.sds)
+
+
+def _validate_sds(place: str, sds: GatewaySDS | None) -> None:
+    if sds is not None and bool(sds.cluster_name) != bool(sds.cert_resource):
+        message = f"{place}.SDS.ClusterName and CertResource must both be set"
+        raise Invalid(message)
+
+
+def _validate_service(service: IngressService) -> None:
+    prefix = f"Service {service.name} "
+    validate_ranges(prefix, *limit_ranges("", service))
+    validate_passive_health_check(prefix, service.passive_health_check)
+    _validate_sds(f"{prefix}TLS", service.tls.sds if service.tls else None)
 
 
 def _listener_fault(listener: IngressListener) -> str:
@@ -171,6 +198,6 @@ def _validate_host(host: str, *, tls: bool) -> None:
             "leftmost label"
         )
         raise Invalid(message)
-    if len(host) > _HOST_BYTES_MAX or not _HOST.fullmatch(host):
+    if not is_host(host.removeprefix("*.")):
         message = f"Host {quoted(host)} must be a valid DNS hostname"
         raise Invalid(message)

@@ -6,7 +6,17 @@ import msgspec
 from typing_extensions import override
 
 from catalog.rows.config_entry.entry import Entry
-from catalog.rows.config_entry.failover_policy import FailoverPolicy, PrioritizeByLocality
+from catalog.rows.config_entry.failover_policy import (
+    FailoverPolicy,
+    PrioritizeByLocality,
+    validate_failover_policy,
+    validate_locality,
+)
+from catalog.rows.config_entry.proxy_settings import (
+    validate_access_logs,
+    validate_extensions,
+    validate_modes,
+)
 from catalog.rows.service import (
     AccessLogs,
     EnvoyExtension,
@@ -46,3 +56,12 @@ class ProxyDefaults(Entry, frozen=True, kw_only=True, tag=PROXY_DEFAULTS):
         """The protocol of services that name none; empty if not set."""
         protocol = (self.config or {}).get("protocol")
         return protocol if isinstance(protocol, str) else ""
+
+    @override
+    def validate(self) -> None:
+        super().validate()
+        validate_modes(self.mode, self.mutual_tls_mode, self.mesh_gateway, self.transparent_proxy)
+        validate_access_logs(self.access_logs)
+        validate_extensions(self.envoy_extensions)
+        validate_failover_policy("", self.failover_policy)
+        validate_locality(self.prioritize_by_locality)

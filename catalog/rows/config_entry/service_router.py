@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from catalog.duration import Duration
 from catalog.errors import Invalid
-from catalog.rows.config_entry.entry import Entry
+from catalog.rows.config_entry.entry import Entry, quoted, refuse_enterprise
 from catalog.rows.config_entry.http_match import (
     HeaderMatch,
     QueryParamMatch,
@@ -15,10 +15,23 @@ from catalog.rows.config_entry.http_match import (
     validate_headers,
     validate_methods,
     validate_paths,
+    validate_regex,
 )
+from catalog.rows.config_entry.ranges import Range, duration, percent, validate_ranges
 from catalog.schema import Omit, Row
 
 SERVICE_ROUTER: Final = "service-router"
+RETRY_CONDITIONS: Final = frozenset(
+    {
+        "5xx", "gateway-error", "reset", "connect-failure", "envoy-ratelimited", "retriable-4xx",
+        "refused-stream", "cancelled", "deadline-exceeded", "internal", "resource-exhausted",
+        "unavailable",
+    }
+)  # fmt: skip
+STATUS_MIN: Final = 100
+"""The least status of HTTP (RFC 9110 §15)."""
+STATUS_MAX: Final = 599
+"""The greatest status that has a meaning."""
 
 
 class RouteHTTPMatch(Row, frozen=True, kw_only=True):
@@ -156,11 +169,60 @@ def _validate_route(prefix: str, route: Route) -> None:
                 f"{prefix}QueryParam[{number}] should only contain one of Present, Exact, or Regex"
             )
             raise Invalid(message)
-    validate_methods(prefix, http.methods or (), known_only=False)
-    destination = route.destination
-    if destination and destination.prefix_rewrite and not (http.path_exact or http.path_prefix):
+        validate_regex(f"{prefix}QueryParam[{number}].Regex", parameter.regex)
+    validate_methods(prefix, http.methods or ())
+    if route.destination is not None:
+        _validate_destination(prefix, route.destination, http)
+
+
+def _validate_destination(prefix: str, destination: RouteDestination, http: RouteHTTPMatch) -> None:
+    if destination.prefix_rewrite and not (http.path_exact or http.path_prefix):
         message = (
             f"{prefix}cannot make use of PrefixRewrite without configuring either PathExact "
             "or PathPrefix"
         )
         raise Invalid(message)
+    refuse_enterprise(f"{prefix}Destination: ", partition=destination.partition)
+    validate_retry_on(prefix, destination.retry_on or (), destination.retry_on_status_codes or ())
+    back_off = destination.retry_back_off or RetryBackOff()
+    mirror = destination.mirror or Mirror()
+    fault = destination.fault or Fault()
+    limit = destination.rate_limit or RateLimit()
+    validate_ranges(
+        prefix,
+        Range("NumRetries", destination.num_retries),
+        duration("PerTryTimeout", destination.per_try_timeout),
+        duration("RetryBackOff.BaseInterval", back_off.base_interval),
+        duration("RetryBackOff.MaxInterval", back_off.max_interval),
+        percent("Mirror.Percent", mirror.percent),
+        Range("Mirror.BodyBytesMax", mirror.body_bytes_max),
+        duration("Fault.Delay", fault.delay),
+        percent("Fault.DelayPercent", fault.delay_percent),
+        Range("Fault.AbortStatus", fault.abort_status or None, minimum=200, maximum=599),
+        percent("Fault.AbortPercent", fault.abort_percent),
+        Range("RateLimit.RequestsPerSecond", limit.requests_per_second),
+        Range("RateLimit.RequestsMaxBurst", limit.requests_max_burst),
+    )
+    if 0 < back_off.max_interval < back_off.base_interval:
+        message = f"{prefix}RetryBackOff.MaxInterval must be >= RetryBackOff.BaseInterval"
+        raise Invalid(message)
+    if destination.fault is not None and not (fault.delay or fault.abort_status):
+        message = f"{prefix}Fault should contain Delay or AbortStatus"
+        raise Invalid(message)
+    if destination.rate_limit is not None and not limit.requests_per_second:
+        message = f"{prefix}RateLimit.RequestsPerSecond must be > 0"
+        raise Invalid(message)
+
+
+def validate_retry_on(
+    prefix: str, conditions: tuple[str, ...], status_codes: tuple[int, ...]
+) -> None:
+    """Raise Invalid for a condition that no proxy knows, or a number that is no status."""
+    for condition in conditions:
+        if condition not in RETRY_CONDITIONS:
+            message = f"{prefix}contains an invalid retry condition: {quoted(condition)}"
+            raise Invalid(message)
+    for code in status_codes:
+        if not STATUS_MIN <= code <= STATUS_MAX:
+            message = f"{prefix}RetryOnStatusCodes contains {code}, which is no HTTP status"
+            raise Invalid(message)
