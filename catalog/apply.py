@@ -10,6 +10,7 @@ from catalog.commands import (
     AutopilotPut,
     CAConfigure,
     CAPrune,
+    CARevoke,
     CASerialTake,
     Command,
     ConfigEntryDelete,
@@ -60,6 +61,7 @@ _HANDLERS: dict[type[Command], Callable[[Tx, Any], object]] = {
     CAConfigure: connect.configure,
     CASerialTake: connect.take_serial,
     CAPrune: connect.prune,
+    CARevoke: connect.revoke,
     AutopilotPut: operator.put_autopilot,
     TombstonesReap: lambda tx, command: kv.reap_tombstones(tx, command.index),
 }

@@ -1,19 +1,20 @@
 """The JSON shape of rows: field order and names as declared, Go's ``omitempty`` and ``null``.
 
 ``to_json(row)`` gives plain dicts and lists that ``msgspec.json.encode`` writes as is. Rules:
-``Omit`` fields vanish while empty, ``Hidden`` ones always; a ``Duration`` field becomes its text,
-bytes become base64 (``null`` when empty), None stays ``null``.
+``Omit`` fields vanish while empty (numbers that may be None: while None), ``Hidden`` ones always; a
+``Duration`` field becomes its text, bytes become base64 (``null`` when empty), None stays ``null``.
 """
 
 from base64 import b64encode
 from collections.abc import Callable
 from functools import cache
-from typing import Any, get_type_hints
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
 from catalog.duration import format_duration
-from catalog.schema import Row
+from catalog.schema import Row, plain_type
 
 
 def marks(hint: Any) -> frozenset[str]:
@@ -26,12 +27,15 @@ def marks(hint: Any) -> frozenset[str]:
 
 
 class _FieldShape:
-    __slots__ = ("attribute", "name", "omit_empty", "write")
+    __slots__ = ("attribute", "name", "omitted", "write")
 
-    def __init__(self, attribute: str, name: str, field_marks: frozenset[str]) -> None:
+    def __init__(self, attribute: str, name: str, hint: Any) -> None:
+        field_marks = marks(hint)
         self.attribute = attribute
         self.name = name
-        self.omit_empty = "omit_empty" in field_marks
+        self.omitted: Callable[[Any], bool] = _never
+        if "omit_empty" in field_marks:
+            self.omitted = _is_none if _is_pointer(hint) else _is_empty
         self.write = format_duration if "duration" in field_marks else to_json
 
 
@@ -39,10 +43,23 @@ class _FieldShape:
 def _fields(row: type[Row]) -> tuple[_FieldShape, ...]:
     hints = get_type_hints(row, include_extras=True)
     return tuple(
-        _FieldShape(field.name, field.encode_name, marks(hints[field.name]))
+        _FieldShape(field.name, field.encode_name, hints[field.name])
         for field in msgspec.structs.fields(row)
         if "hidden" not in marks(hints[field.name])
     )
+
+
+def _is_pointer(hint: Any) -> bool:
+    """Whether a number or truth may be absent: then zero is a value (Go's ``*int``)."""
+    return plain_type(hint) in {int, float, bool} and NoneType in get_args(get_args(hint)[0])
+
+
+def _never(_value: Any) -> bool:
+    return False
+
+
+def _is_none(value: Any) -> bool:
+    return value is None
 
 
 def _is_empty(value: Any) -> bool:
@@ -54,7 +71,7 @@ def _row(row: Row) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for field in _fields(type(row)):
         value = getattr(row, field.attribute)
-        if field.omit_empty and _is_empty(value):
+        if field.omitted(value):
             continue
         shown[field.name] = field.write(value)
     return shown

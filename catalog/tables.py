@@ -4,7 +4,7 @@ from typing import Final
 
 from catalog.rows.check import HealthCheck
 from catalog.rows.config_entry import ConfigEntry
-from catalog.rows.connect import CAConfiguration, CARoot, CASerial, CASigner
+from catalog.rows.connect import CAConfiguration, CARevocation, CARoot, CASerial, CASigner
 from catalog.rows.kv import KeyValue, Tombstone
 from catalog.rows.node import Coordinate, Node
 from catalog.rows.query import PreparedQuery
@@ -116,6 +116,9 @@ CA_ROOTS: Final = Table("connect-ca-roots", CARoot, tag=11, key=lambda root: roo
 CA_SIGNERS: Final = Table("connect-ca-signers", CASigner, tag=12, key=lambda row: row.root_id)
 CA_CONFIGURATION: Final = Table("connect-ca-config", CAConfiguration, tag=13, key=lambda _: "")
 CA_SERIAL: Final = Table("connect-ca-serial", CASerial, tag=14, key=lambda _: "")
+CA_REVOCATIONS: Final = Table(
+    "connect-ca-revocations", CARevocation, tag=15, key=lambda row: row.serial
+)
 
 SCHEMA: Final = (
     NODES,
@@ -132,4 +135,5 @@ SCHEMA: Final = (
     CA_SIGNERS,
     CA_CONFIGURATION,
     CA_SERIAL,
+    CA_REVOCATIONS,
 )

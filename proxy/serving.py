@@ -6,8 +6,8 @@ each decision, so that a changed configuration holds on open connections too. Th
 tests give simple ones.
 """
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 import msgspec
 
@@ -32,7 +32,13 @@ class OverloadError(Exception):
 
 
 class Upstream(Protocol):
-    """A cluster at work: chooses endpoints, dials them, and learns from what becomes of it."""
+    """A cluster at work: chooses endpoints, dials them, and learns from what becomes of it.
+
+    ``pool`` is None when made; what keeps connections to the cluster for requests lives there, so
+    that it lives as long.
+    """
+
+    pool: object | None
 
     @property
     def cluster(self) -> Cluster:
@@ -157,6 +163,12 @@ class Serving(Protocol):
 
     def admits_request(self, route: str) -> bool:
         """Take a token of the chain's rate limit, or of the route's if it has one."""
+
+    def start(self, name: str, work: Coroutine[Any, Any, None]) -> Callable[[], None]:
+        """Run ``work`` beside, owned and reported by the runtime; returns what cancels it."""
+
+    def call_later(self, delay_s: float, call: Callable[[], None]) -> Callable[[], None]:
+        """Call once after ``delay_s``; returns what undoes it."""
 
     def on_changed(self, call: Callable[[], None]) -> Callable[[], None]:
         """Be called when the configuration changed or draining began; returns what undoes it."""

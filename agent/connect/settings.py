@@ -1,4 +1,6 @@
-"""The settings of the builtin authority: the map that users write, read and checked.
+"""The settings of the authority: the map that users write, read and checked.
+
+Those of every provider and the builtin one's; agent.connect.vault_settings reads Vault's own.
 
 Keys are taken in the API's spelling, in any case, and with underscores; keys that are not known
 are kept and have no effect. Source: Consul, built-in CA provider
@@ -14,12 +16,14 @@ from agent.connect.keys import EC, EC_BITS, RSA, RSA_BITS, KeyKind
 from catalog.duration import HOUR, format_duration, parse_duration
 from catalog.errors import Invalid
 
-PROVIDER: Final = "consul"
+BUILTIN: Final = "consul"
+VAULT: Final = "vault"
 HIDDEN: Final = "hidden"
 """What stands for a user's private key once it is stored; written back, it keeps the key."""
 LEAF_TTL_NS_MIN: Final = HOUR  # below it, renewals are the main load
 LEAF_TTL_NS_MAX: Final = 365 * 24 * HOUR  # a stolen key is of use for this long
 INTERMEDIATE_LEAF_RATIO: Final = 3  # an intermediate outlives the leaves below it
+ROOT_TTL_NS: Final = 10 * 365 * 24 * HOUR
 DEFAULTS: Final[Mapping[str, Any]] = {
     "IntermediateCertTTL": "8760h",
     "LeafCertTTL": "72h",
@@ -39,8 +43,21 @@ _NAMES: Final = (
     "CSRMaxConcurrent",
     "SkipValidate",
     "DisableCrossSigning",
+    "Address",
+    "Token",
+    "RootPKIPath",
+    "IntermediatePKIPath",
+    "Namespace",
+    "CAFile",
+    "CAPath",
+    "CertFile",
+    "KeyFile",
+    "TLSServerName",
+    "TLSSkipVerify",
+    "AuthMethod",
 )
 _BY_FOLDED: Final = {name.lower(): name for name in _NAMES}
+_METHOD_BY_FOLDED: Final = {name.lower(): name for name in ("Type", "MountPath", "Params")}
 
 
 class AuthoritySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,11 +65,13 @@ class AuthoritySettings(msgspec.Struct, frozen=True, kw_only=True):
 
     leaf_cert_ttl_ns: int
     intermediate_cert_ttl_ns: int
+    root_cert_ttl_ns: int = ROOT_TTL_NS
     private_key: str = ""
     root_cert: str = ""
     private_key_type: str = EC
     private_key_bits: int = 256
     csr_max_per_second: float = 50
+    csr_max_concurrent: int = 0
     skip_validate: bool = False
     disable_cross_signing: bool = False
 
@@ -64,23 +83,32 @@ class AuthoritySettings(msgspec.Struct, frozen=True, kw_only=True):
 
 def canonical(config: Mapping[str, Any]) -> dict[str, Any]:
     """The map with known keys in the API's spelling and the defaults filled in."""
-    given = {_BY_FOLDED.get(key.replace("_", "").lower(), key): config[key] for key in config}
+    given = {_BY_FOLDED.get(_folded(key), key): config[key] for key in config}
     given = {key: value for key, value in given.items() if value is not None}
+    method = given.get("AuthMethod")
+    if isinstance(method, Mapping):
+        given["AuthMethod"] = {_METHOD_BY_FOLDED.get(_folded(k), k): method[k] for k in method}
     return dict(sorted({**DEFAULTS, **given}.items()))
+
+
+def _folded(key: str) -> str:
+    return key.replace("_", "").lower()
 
 
 def read_settings(config: Mapping[str, Any]) -> AuthoritySettings:
     """The settings of a canonical map. Raises Invalid for what cannot be read or used."""
     settings = AuthoritySettings(
-        leaf_cert_ttl_ns=_duration(config, "LeafCertTTL"),
-        intermediate_cert_ttl_ns=_duration(config, "IntermediateCertTTL"),
-        private_key=_text(config, "PrivateKey"),
-        root_cert=_text(config, "RootCert"),
-        private_key_type=_text(config, "PrivateKeyType") or EC,
+        leaf_cert_ttl_ns=duration(config, "LeafCertTTL"),
+        intermediate_cert_ttl_ns=duration(config, "IntermediateCertTTL"),
+        root_cert_ttl_ns=duration({"RootCertTTL": ROOT_TTL_NS, **config}, "RootCertTTL"),
+        private_key=text(config, "PrivateKey"),
+        root_cert=text(config, "RootCert"),
+        private_key_type=text(config, "PrivateKeyType") or EC,
         private_key_bits=int(_number(config, "PrivateKeyBits", 256)),
         csr_max_per_second=_number(config, "CSRMaxPerSecond", 50),
-        skip_validate=_truth(config, "SkipValidate"),
-        disable_cross_signing=_truth(config, "DisableCrossSigning"),
+        csr_max_concurrent=int(_number(config, "CSRMaxConcurrent", 0)),
+        skip_validate=truth(config, "SkipValidate"),
+        disable_cross_signing=truth(config, "DisableCrossSigning"),
     )
     if settings.private_key_type == RSA and "PrivateKeyBits" not in config:
         settings = msgspec.structs.replace(settings, private_key_bits=RSA_BITS[0])
@@ -106,6 +134,11 @@ def _validate(settings: AuthoritySettings) -> None:
             "Intermediate Cert TTL must be greater or equal than 3 * LeafCertTTL "
             f"(>={format_duration(shortest_ns)})."
         )
+    if settings.root_cert_ttl_ns < settings.intermediate_cert_ttl_ns:
+        raise Invalid(
+            "Root Cert TTL must be greater or equal than IntermediateCertTTL "
+            f"(>={format_duration(settings.intermediate_cert_ttl_ns)})."
+        )
 
 
 def _validate_key(settings: AuthoritySettings) -> None:
@@ -120,11 +153,12 @@ def _validate_key(settings: AuthoritySettings) -> None:
         raise Invalid("private key type must be either 'ec' or 'rsa'")
 
 
-def _duration(config: Mapping[str, Any], name: str) -> int:
+def duration(config: Mapping[str, Any], name: str) -> int:
+    """A setting that is a duration, in nanoseconds. Raises Invalid."""
     match config[name]:
-        case str(text):
+        case str(written):
             try:
-                return parse_duration(text)
+                return parse_duration(written)
             except ValueError as error:
                 raise _undecodable(name, str(error)) from None
         case int(number) if not isinstance(number, bool):
@@ -133,7 +167,8 @@ def _duration(config: Mapping[str, Any], name: str) -> int:
             raise _undecodable(name, 'expected a duration such as "72h"')
 
 
-def _text(config: Mapping[str, Any], name: str) -> str:
+def text(config: Mapping[str, Any], name: str) -> str:
+    """A setting that is a text; empty if it is not there. Raises Invalid."""
     value = config.get(name, "")
     if not isinstance(value, str):
         raise _undecodable(name, "expected a text")
@@ -148,7 +183,8 @@ def _number(config: Mapping[str, Any], name: str, default: float) -> float:
         raise _undecodable(name, "expected a number") from None
 
 
-def _truth(config: Mapping[str, Any], name: str) -> bool:
+def truth(config: Mapping[str, Any], name: str) -> bool:
+    """A setting that is on or off; off if it is not there. Raises Invalid."""
     value: object = config.get(name, False)
     if isinstance(value, bool):
         return value

@@ -5,7 +5,7 @@ Source: SPIFFE ID standard; Consul, service identities
 """
 
 import re
-from typing import Final
+from typing import Final, assert_never
 from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
@@ -13,9 +13,12 @@ import msgspec
 NAMESPACE: Final = "default"
 COMMON_NAME_BYTES_MAX: Final = 64
 """The limit of X.509 (upper bound of a common name)."""
+DATACENTER_CHARACTERS: Final = 16
+"""As much of a datacenter's name as leaves room for a node's."""
 
 _SERVICE: Final = re.compile(r"/ns/([^/]+)/dc/([^/]+)/svc/([^/]+)")
 _AGENT: Final = re.compile(r"/agent/client/dc/([^/]+)/id/([^/]+)")
+_MESH_GATEWAY: Final = re.compile(r"/gateway/mesh/dc/([^/]+)")
 _NOT_A_NAME: Final = re.compile(r"[^a-z0-9]")
 
 
@@ -56,6 +59,18 @@ class AgentIdentity(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class MeshGatewayIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """The mesh gateways of a datacenter, all of them."""
+
+    trust_domain: str
+    datacenter: str
+
+    @property
+    def uri(self) -> str:
+        """The URI in the certificate of every mesh gateway."""
+        return f"spiffe://{self.trust_domain}/gateway/mesh/dc/{quote(self.datacenter, safe='')}"
+
+
 class AuthorityIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """The authority of a whole trust domain."""
 
@@ -67,7 +82,10 @@ class AuthorityIdentity(msgspec.Struct, frozen=True, kw_only=True):
         return f"spiffe://{self.trust_domain}"
 
 
-Identity = ServiceIdentity | AgentIdentity | AuthorityIdentity
+MemberIdentity = ServiceIdentity | AgentIdentity | MeshGatewayIdentity
+"""Whom a leaf can be about."""
+
+Identity = MemberIdentity | AuthorityIdentity
 
 
 def parse_identity(uri: str) -> Identity:
@@ -87,6 +105,8 @@ def parse_identity(uri: str) -> Identity:
     if found := _AGENT.fullmatch(parts.path):
         datacenter, node = map(unquote, found.groups())
         return AgentIdentity(trust_domain=trust_domain, datacenter=datacenter, node=node)
+    if found := _MESH_GATEWAY.fullmatch(parts.path):
+        return MeshGatewayIdentity(trust_domain=trust_domain, datacenter=unquote(found[1]))
     if trust_domain and parts.path in {"", "/"}:
         return AuthorityIdentity(trust_domain=trust_domain)
     message = f"SPIFFE ID is not in the expected format: {uri}"
@@ -98,13 +118,17 @@ def root_common_name(cluster_id: str, unique: str) -> str:
     return f"pri-{_sanitized(unique)[:8]}.consul.ca.{cluster_id[:8]}.consul"
 
 
-def leaf_common_name(identity: ServiceIdentity | AgentIdentity) -> str:
+def leaf_common_name(identity: MemberIdentity) -> str:
     """The common name of a leaf: for people, since identities are compared by URI."""
-    kind, name = (
-        (f"svc.{NAMESPACE}", identity.service)
-        if isinstance(identity, ServiceIdentity)
-        else ("agnt." + _sanitized(identity.datacenter)[:16], identity.node)
-    )
+    match identity:
+        case ServiceIdentity(service=name):
+            kind = f"svc.{NAMESPACE}"
+        case AgentIdentity(node=name, datacenter=datacenter):
+            kind = "agnt." + _sanitized(datacenter)[:DATACENTER_CHARACTERS]
+        case MeshGatewayIdentity(datacenter=name):
+            kind = f"mgw.{NAMESPACE}"
+        case _:
+            assert_never(identity)
     suffix = f".{kind}.{identity.trust_domain[:8]}.consul"
     return _sanitized(name)[: COMMON_NAME_BYTES_MAX - len(suffix)] + suffix
 

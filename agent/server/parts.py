@@ -216,7 +216,11 @@ class ServerParts:
             "tombstones": lambda: self.leader.reap_tombstones(lambda: self.driver.applied_index),
         }
         if self.authority is not None:
-            loops["root pruning"] = self.authority.prune
+            from agent.connect.upkeep import Upkeep
+
+            upkeep = Upkeep(self.authority)
+            loops["root pruning"] = upkeep.prune
+            loops["certificate upkeep"] = upkeep.run
         self.duties = Duties(self._lead, loops, self.timers.stop, self._tasks.start)
         self.driver.on_leadership(self.duties.leadership_changed)
         self.bootstrap = Bootstrap(

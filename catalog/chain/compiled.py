@@ -3,9 +3,11 @@
 from typing import Final
 
 from catalog.duration import SECOND, Duration
+from catalog.rows.config_entry.failover_policy import FailoverPolicy
 from catalog.rows.config_entry.load_balancer import LoadBalancer
 from catalog.rows.config_entry.service_resolver import Subset
 from catalog.rows.config_entry.service_router import Route
+from catalog.rows.config_entry.service_splitter import Split
 from catalog.rows.service import MeshGateway
 from catalog.schema import Omit, Row
 
@@ -18,15 +20,20 @@ CONNECT_TIMEOUT_DEFAULT_NS: Final = 5 * SECOND
 
 
 class ChainRoute(Row, frozen=True, kw_only=True):
-    """A route of a router and the node that it leads to."""
+    """A route of a router and the node that it leads to; ``mirror_node`` gets copies."""
 
     definition: Route
     next_node: str
+    mirror_node: Omit[str] = ""
 
 
 class ChainSplit(Row, frozen=True, kw_only=True):
-    """A share in percent and the node that gets it."""
+    """A share in percent and the node that gets it.
 
+    ``definition`` is there if headers are changed, with the changes of all splitters on the way.
+    """
+
+    definition: Omit[Split | None] = None
     weight: float
     next_node: str
 
@@ -35,6 +42,7 @@ class ChainFailover(Row, frozen=True, kw_only=True):
     """Targets that are tried in order when none of the first is left."""
 
     targets: tuple[str, ...]
+    policy: Omit[FailoverPolicy | None] = None
 
 
 class ChainResolver(Row, frozen=True, kw_only=True):
@@ -42,6 +50,7 @@ class ChainResolver(Row, frozen=True, kw_only=True):
 
     default: Omit[bool] = False
     connect_timeout: Duration
+    request_timeout: Omit[Duration] = 0
     target: str
     failover: Omit[ChainFailover | None] = None
 
@@ -70,6 +79,7 @@ class ChainTarget(Row, frozen=True, kw_only=True):
     service_subset: Omit[str] = ""
     namespace: str = NAMESPACE
     datacenter: str
+    peer: Omit[str] = ""
     mesh_gateway: MeshGateway = MeshGateway()
     subset: Subset = Subset()
     external: Omit[bool] = False

@@ -1,11 +1,12 @@
 """What the mesh's certificate authority is at present. Source: Consul API, /v1/connect/ca."""
 
 from catalog.read import Read
-from catalog.rows.connect import CAConfiguration, CARoots, trust_domain
-from catalog.tables import CA_CONFIGURATION, CA_ROOTS
+from catalog.rows.connect import CAConfiguration, CARevocation, CARoots, trust_domain
+from catalog.tables import CA_CONFIGURATION, CA_REVOCATIONS, CA_ROOTS
 
 ROOTS_INDEX = CA_ROOTS.name
 CONFIGURATION_INDEX = CA_CONFIGURATION.name
+REVOCATIONS_INDEX = CA_REVOCATIONS.name
 
 
 def roots(read: Read) -> CARoots:
@@ -24,3 +25,15 @@ def configuration(read: Read) -> CAConfiguration | None:
     """The provider's configuration; None before the first leader stored one."""
     read.depend(CONFIGURATION_INDEX)
     return read.store.get(CA_CONFIGURATION, "")
+
+
+def revocations(read: Read) -> tuple[CARevocation, ...]:
+    """The leaves that are refused, in the order of their revocation."""
+    read.depend(REVOCATIONS_INDEX)
+    return tuple(sorted(read.store.all(CA_REVOCATIONS), key=lambda row: row.create_index))
+
+
+def is_revoked(read: Read, serial: str) -> bool:
+    """Whether the leaf of a serial number, as it is stored, is refused."""
+    read.depend(REVOCATIONS_INDEX)
+    return read.store.get(CA_REVOCATIONS, serial) is not None

@@ -17,6 +17,7 @@ from catalog.rows.check import PASSING, STATUSES, CheckServiceNode, HealthCheck
 from catalog.rows.service import ServiceInstance
 from catalog.store import Store
 from catalog.tables import CHECKS, NODES, SERVICES
+from catalog.writes.catalog import kind_index
 
 ANY = "any"
 
@@ -84,6 +85,12 @@ def connect_nodes(
     found = read.store.find(SERVICES, "connect", service.lower())
     depend_on_connect(read, service, found)
     return join(read.store, found, tags, meta)
+
+
+def kind_nodes(read: Read, kind: str) -> list[CheckServiceNode]:
+    """The instances of a kind, such as all mesh gateways, with nodes and checks."""
+    read.depend(kind_index(kind))
+    return join(read.store, read.store.find(SERVICES, "kind", kind), (), {})
 
 
 def join(

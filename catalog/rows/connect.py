@@ -4,9 +4,14 @@ Private keys live in a table of their own, CASigner, that no endpoint reads out:
 as it is.
 """
 
-from typing import Any
+import re
+from typing import Any, Final
 
-from catalog.schema import Hidden, Row
+from catalog.schema import Hidden, Omit, Row
+
+SERIAL_DIGITS_MAX: Final = 40  # 20 bytes, the longest serial number (RFC 5280, 4.1.2.2)
+_SEPARATORS: Final = re.compile(r"[:-]")
+_SERIAL: Final = re.compile(rf"[0-9a-f]{{1,{SERIAL_DIGITS_MAX}}}")
 
 
 class CARoot(Row, frozen=True, kw_only=True):
@@ -43,9 +48,13 @@ class CASigner(Row, frozen=True, kw_only=True):
 
 
 class CAConfiguration(Row, frozen=True, kw_only=True):
-    """The provider and its settings. ``cluster_id`` is drawn once and names the trust domain."""
+    """The provider and its settings. ``cluster_id`` is drawn once and names the trust domain.
+
+    ``secrets`` are settings that are not shown, by where they stand; they leave no server.
+    """
 
     cluster_id: Hidden[str] = ""
+    secrets: Hidden[dict[str, str] | None] = None
     provider: str = ""
     config: dict[str, Any]
     state: dict[str, str] | None = None
@@ -60,6 +69,21 @@ class CASerial(Row, frozen=True, kw_only=True):
     last: int
 
 
+class CARevocation(Row, frozen=True, kw_only=True):
+    """A leaf that is refused although it has not ended, by its serial number.
+
+    ``serial`` is hexadecimal pairs with colons. Times are seconds since the epoch: nobody needs the
+    row after ``expires_at_s``, when the leaf has ended by itself.
+    """
+
+    serial: str
+    reason: str = ""
+    revoked_at_s: float
+    expires_at_s: float
+    create_index: int = 0
+    modify_index: int = 0
+
+
 class CARoots(Row, frozen=True, kw_only=True):
     """All roots, as the API shows them; ``trust_domain`` includes ``.consul``."""
 
@@ -69,20 +93,40 @@ class CARoots(Row, frozen=True, kw_only=True):
 
 
 class IssuedCertificate(Row, frozen=True, kw_only=True):
-    """A certificate of a service and, once its agent has added it, the private key (both PEM).
+    """A certificate of a leaf and, once its agent has added it, the private key (both PEM).
 
-    ``serial_number`` is hexadecimal pairs with colons, times are RFC 3339 text.
+    ``serial_number`` is hexadecimal pairs with colons, times are RFC 3339 text. It is about a
+    service, an agent, or a kind of gateway; the others are empty.
     """
 
     serial_number: str
     cert_pem: str
     private_key_pem: str = ""
-    service: str
-    service_uri: str
+    service: Omit[str] = ""
+    service_uri: Omit[str] = ""
+    agent: Omit[str] = ""
+    agent_uri: Omit[str] = ""
+    kind: Omit[str] = ""
+    kind_uri: Omit[str] = ""
     valid_after: str
     valid_before: str
     create_index: int = 0
     modify_index: int = 0
+
+
+def serial_of(text: str) -> str:
+    """A serial number in the one form that is stored: ``0A-1B`` or ``a1b`` -> ``0a:1b``.
+
+    Raises ValueError, which says what is allowed.
+    """
+    digits = _SEPARATORS.sub("", text.strip()).lower()
+    if not _SERIAL.fullmatch(digits):
+        message = (
+            f"invalid certificate serial number {text[:SERIAL_DIGITS_MAX]!r}: expected 1 to "
+            f"{SERIAL_DIGITS_MAX} hexadecimal digits, such as 0a:1b"
+        )
+        raise ValueError(message)
+    return int(digits, 16).to_bytes((len(digits.lstrip("0")) + 1) // 2 or 1, "big").hex(":")
 
 
 def trust_domain(cluster_id: str) -> str:

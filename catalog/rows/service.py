@@ -11,12 +11,14 @@ KIND_CONNECT_PROXY: Final = "connect-proxy"
 KIND_MESH_GATEWAY: Final = "mesh-gateway"
 KIND_TERMINATING_GATEWAY: Final = "terminating-gateway"
 KIND_INGRESS_GATEWAY: Final = "ingress-gateway"
+KIND_API_GATEWAY: Final = "api-gateway"
 KINDS: Final = (
     KIND_TYPICAL,
     KIND_CONNECT_PROXY,
     KIND_MESH_GATEWAY,
     KIND_TERMINATING_GATEWAY,
     KIND_INGRESS_GATEWAY,
+    KIND_API_GATEWAY,
 )
 
 
@@ -57,15 +59,51 @@ class Expose(Row, frozen=True, kw_only=True):
     paths: Omit[tuple[ExposePath, ...] | None] = None
 
 
+class TransparentProxy(Row, frozen=True, kw_only=True):
+    """How traffic is captured. Since 1.10."""
+
+    outbound_listener_port: Omit[int] = 0
+    dialed_directly: Omit[bool] = False
+
+
+class AccessLogs(Row, frozen=True, kw_only=True):
+    """What a proxy logs of its traffic: to ``stdout`` (also if ``type`` is empty), ``stderr`` or a
+    ``file`` at ``path``, as text or as JSON. Since 1.15."""
+
+    enabled: Omit[bool] = False
+    disable_listener_logs: Omit[bool] = False
+    type: Omit[str] = ""
+    path: Omit[str] = ""
+    json_format: Omit[str] = msgspec.field(default="", name="JSONFormat")
+    text_format: Omit[str] = ""
+
+
+class EnvoyExtension(Row, frozen=True, kw_only=True):
+    """A named change to what Envoy is told. Since 1.15."""
+
+    name: str = ""
+    required: Omit[bool] = False
+    arguments: Unfiltered[Omit[dict[str, Any] | None]] = None
+    consul_version: Omit[str] = ""
+    envoy_version: Omit[str] = ""
+
+
 class Upstream(Row, frozen=True, kw_only=True):
-    """A service that a proxy dials for its local application."""
+    """A service that a proxy dials for its local application.
+
+    It listens on an address and a port, or at a Unix socket whose mode is octal text.
+    """
 
     destination_type: str = ""
     destination_namespace: Omit[str] = ""
+    destination_partition: Omit[str] = ""
+    destination_peer: Omit[str] = ""
     destination_name: str = ""
     datacenter: str = ""
     local_bind_address: Omit[str] = ""
     local_bind_port: int = 0
+    local_bind_socket_path: Omit[str] = ""
+    local_bind_socket_mode: Omit[str] = ""
     config: Unfiltered[Omit[dict[str, Any] | None]] = None
     mesh_gateway: MeshGateway = MeshGateway()
 
@@ -77,10 +115,16 @@ class ConnectProxy(Row, frozen=True, kw_only=True):
     destination_service_id: Omit[str] = ""
     local_service_address: Omit[str] = ""
     local_service_port: Omit[int] = 0
+    local_service_socket_path: Omit[str] = ""
+    mode: Omit[str] = ""
     config: Unfiltered[Omit[dict[str, Any] | None]] = None
     upstreams: Omit[tuple[Upstream, ...] | None] = None
     mesh_gateway: MeshGateway = MeshGateway()
     expose: Expose = Expose()
+    transparent_proxy: Omit[TransparentProxy | None] = None
+    mutual_tls_mode: Omit[str] = ""
+    access_logs: Omit[AccessLogs | None] = None
+    envoy_extensions: Omit[tuple[EnvoyExtension, ...] | None] = None
 
 
 class ServiceConnect(Row, frozen=True, kw_only=True):

@@ -115,3 +115,13 @@ def test_instance_with_checks_has_consuls_shape() -> None:
 @pytest.mark.parametrize("value", ["text", 1, True, 1.5, None])
 def test_plain_values_pass_through(value: object) -> None:
     assert value is to_json(value)
+
+
+class Limits(Row, frozen=True, kw_only=True):
+    connections: Omit[int | None] = None
+    names: Omit[tuple[str, ...] | None] = None
+
+
+def test_number_that_may_be_absent_is_shown_when_it_is_zero() -> None:
+    assert {"Connections": 0} == to_json(Limits(connections=0, names=()))
+    assert {} == to_json(Limits())

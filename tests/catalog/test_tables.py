@@ -46,6 +46,7 @@ def test_tags_of_tables_never_change():
         "connect-ca-signers": 12,
         "connect-ca-config": 13,
         "connect-ca-serial": 14,
+        "connect-ca-revocations": 15,
     }
 
 

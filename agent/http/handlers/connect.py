@@ -1,5 +1,6 @@
 """/v1/connect/ca and /v1/agent/connect. Source: Consul API, certificate authority, agent."""
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from agent.connect.limits import RateLimited
@@ -10,11 +11,13 @@ from agent.http.params import boolean, read_options, required, write_options
 from agent.rpc.endpoints.connect import (
     CAConfigurationGet,
     CAConfigurationSet,
+    CARevocationsGet,
+    CARevoke,
     CARootsGet,
     ConnectAuthorize,
 )
 from agent.rpc.request import Reply
-from catalog.rows.connect import CAConfiguration
+from catalog.rows.connect import CAConfiguration, CARevocation
 from catalog.schema import Row
 
 _DECODE_FAILED: Final = "Bad request: Request decode failed: "
@@ -35,6 +38,11 @@ class _Authorization(Row, frozen=True, kw_only=True):
     target: str = ""
     client_cert_uri: str = ""
     client_cert_serial: str = ""
+
+
+class _Revocation(Row, frozen=True, kw_only=True):
+    serial: str = ""
+    reason: str = ""
 
 
 # The servers' authority.
@@ -74,6 +82,47 @@ async def set_configuration(call: Call) -> Answer:
     )
     await call.front.router.call(CAConfigurationSet(configuration=wanted, **write_options(call)))
     return Answer()
+
+
+def revoke(call: Call) -> CARevoke:
+    """Refuse a leaf, by its serial number in the URL or in the body."""
+    body = decode_body(call.body, _Revocation, prefix=_DECODE_FAILED) if call.body else None
+    asked = _Revocation(serial=call.query.text("serial"), reason=call.query.text("reason"))
+    if body is not None:
+        asked = _Revocation(serial=body.serial or asked.serial, reason=body.reason or asked.reason)
+    if not asked.serial:
+        raise HttpError(400, "Bad request: Serial must be specified")
+    return CARevoke(serial=asked.serial, reason=asked.reason, **write_options(call))
+
+
+def revocations(call: Call) -> CARevocationsGet:
+    """The leaves that are refused."""
+    return CARevocationsGet(**read_options(call))
+
+
+def show_revocation(_call: Call, reply: Reply) -> Answer:
+    """One refused leaf, with times as text."""
+    return Answer(json=_shown(reply.value))
+
+
+def show_revocations(_call: Call, reply: Reply) -> Answer:
+    """The refused leaves, with times as text."""
+    return Answer(json=[_shown(row) for row in reply.value])
+
+
+def _shown(row: CARevocation) -> dict[str, object]:
+    return {
+        "Serial": row.serial,
+        "Reason": row.reason,
+        "RevokedAt": _rfc3339(row.revoked_at_s),
+        "ExpiresAt": _rfc3339(row.expires_at_s),
+        "CreateIndex": row.create_index,
+        "ModifyIndex": row.modify_index,
+    }
+
+
+def _rfc3339(moment_s: float) -> str:
+    return datetime.fromtimestamp(int(moment_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 # This agent.
@@ -124,6 +173,7 @@ async def authorize(call: Call) -> Answer:
         trust_domain=identity.trust_domain,
         source=identity.service,
         destination=body.target,
+        serial=body.client_cert_serial,
         **write_options(call),
     )
     decision = (await call.front.router.call(request)).value

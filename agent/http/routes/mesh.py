@@ -86,6 +86,20 @@ CONNECT: Final = (
         connect.set_configuration,
         "Replace the authority's settings",
     ),
+    Route(
+        "PUT",
+        "/v1/connect/ca/revoke",
+        Write(connect.revoke, connect.show_revocation),
+        "Refuse a leaf certificate from now on",
+        (*WRITE, "serial", "reason"),
+    ),
+    Route(
+        "GET",
+        "/v1/connect/ca/revocations",
+        Read(connect.revocations, connect.show_revocations),
+        "Leaf certificates that are refused",
+        READ,
+    ),
     local("GET", "/v1/agent/connect/ca/roots", connect.agent_roots, "Root certificates", *_BLOCK),
     local(
         "GET",

@@ -2,20 +2,31 @@
 
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from agent.rpc.endpoints.intention import IntentionCheck
 from agent.rpc.endpoints.intention import check as check_intention
 from agent.rpc.request import ReadRequest, WriteRequest
 from agent.rpc.server import ServerContext
-from catalog.errors import Invalid
+from catalog import commands
+from catalog.errors import BadRequest, Invalid
 from catalog.intentions import Decision
 from catalog.queries import connect as queries
 from catalog.read import Read
-from catalog.rows.connect import CAConfiguration, CARoots, IssuedCertificate
+from catalog.rows.connect import (
+    CAConfiguration,
+    CARevocation,
+    CARoots,
+    IssuedCertificate,
+    serial_of,
+)
 
 if TYPE_CHECKING:
     from agent.connect.authority import Authority
 
 DISABLED: Final = "Connect must be enabled in order to use this endpoint"
+REASON_CHARACTERS_MAX: Final = 512  # as much as a description of an intention
+LEAF_LIFE_S_MAX: Final = 366 * 86400.0  # no leaf lives longer, whatever the settings were then
 
 
 class CARootsGet(ReadRequest, frozen=True, kw_only=True):
@@ -38,12 +49,27 @@ class CASign(WriteRequest, frozen=True, kw_only=True):
     request: str
 
 
+class CARevoke(WriteRequest, frozen=True, kw_only=True):
+    """A leaf is refused from now on, by its serial number; the reply is its CARevocation."""
+
+    serial: str
+    reason: str = ""
+
+
+class CARevocationsGet(ReadRequest, frozen=True, kw_only=True):
+    """The leaves that are refused, in the order of their revocation."""
+
+
 class ConnectAuthorize(ReadRequest, frozen=True, kw_only=True):
-    """Whether a client of a trust domain may connect to a service; the reply is a Decision."""
+    """Whether a client of a trust domain may connect to a service; the reply is a Decision.
+
+    ``serial``: that of the client's leaf; empty, or a text that is none, is nobody's.
+    """
 
     trust_domain: str
     source: str
     destination: str
+    serial: str = ""
 
 
 def _authority(server: ServerContext) -> "Authority":
@@ -66,7 +92,7 @@ def get_configuration(
     found = queries.configuration(read)
     if found is None:
         raise Invalid("CA not initialized yet")
-    return found
+    return replace(found, secrets=None)
 
 
 async def set_configuration(server: ServerContext, request: CAConfigurationSet) -> None:
@@ -79,6 +105,35 @@ async def sign(server: ServerContext, request: CASign) -> IssuedCertificate:
     return await _authority(server).sign(request.request)
 
 
+def revoke(server: ServerContext, request: CARevoke) -> commands.CARevoke:
+    """See CARevoke. Raises BadRequest for a text that is no serial number of a leaf."""
+    _authority(server)
+    try:
+        serial = serial_of(request.serial)
+    except ValueError as error:
+        raise BadRequest(str(error)) from None
+    if len(request.reason) > REASON_CHARACTERS_MAX:
+        message = f"reason is longer than {REASON_CHARACTERS_MAX} characters"
+        raise BadRequest(message)
+    now_s = server.now_s()
+    return commands.CARevoke(
+        revocation=CARevocation(
+            serial=serial,
+            reason=request.reason,
+            revoked_at_s=now_s,
+            expires_at_s=now_s + LEAF_LIFE_S_MAX,
+        )
+    )
+
+
+def get_revocations(
+    read: Read, _request: CARevocationsGet, server: ServerContext
+) -> tuple[CARevocation, ...]:
+    """See CARevocationsGet."""
+    _authority(server)
+    return queries.revocations(read)
+
+
 def authorize(read: Read, request: ConnectAuthorize, server: ServerContext) -> Decision:
     """See ConnectAuthorize. A certificate of another mesh is good for nothing here."""
     _authority(server)
@@ -86,5 +141,15 @@ def authorize(read: Read, request: ConnectAuthorize, server: ServerContext) -> D
     if request.trust_domain != ours:
         reason = f"Identity from an external trust domain: {request.trust_domain}"
         return Decision(allowed=False, reason=reason)
+    if request.serial and _is_revoked(read, request.serial):
+        reason = f"Certificate is revoked: serial number {request.serial}"
+        return Decision(allowed=False, reason=reason)
     check = IntentionCheck(source=request.source, destination=request.destination)
     return check_intention(read, check, server)
+
+
+def _is_revoked(read: Read, text: str) -> bool:
+    try:
+        return queries.is_revoked(read, serial_of(text))
+    except ValueError:
+        return False

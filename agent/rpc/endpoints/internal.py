@@ -26,7 +26,9 @@ class NodeDump(ReadRequest, frozen=True, kw_only=True):
 
 
 class ServiceDump(ReadRequest, frozen=True, kw_only=True):
-    """All instances, summed up by service."""
+    """All instances, or those of a kind."""
+
+    kind: str = ""
 
 
 class NodeInfo(Row, frozen=True, kw_only=True):
@@ -101,8 +103,10 @@ def _node_info(store: Store, node: Node) -> NodeInfo:
     )
 
 
-def services(read: Read, _request: ServiceDump, _server: ServerContext) -> list[CheckServiceNode]:
+def services(read: Read, request: ServiceDump, _server: ServerContext) -> list[CheckServiceNode]:
     """See ServiceDump: every instance with its node and checks."""
+    if request.kind:
+        return health.kind_nodes(read, request.kind)
     read.depend("nodes", "services", "checks")
     return health.join(read.store, read.store.all(SERVICES), (), {})
 

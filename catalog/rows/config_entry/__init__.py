@@ -9,38 +9,65 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from catalog.errors import BadRequest
+from catalog.rows.config_entry.api_gateway import API_GATEWAY, APIGateway
 from catalog.rows.config_entry.decode import decode_fields, decode_kind
 from catalog.rows.config_entry.entry import Entry, go_numbers
+from catalog.rows.config_entry.exported_services import EXPORTED_SERVICES, ExportedServices
+from catalog.rows.config_entry.http_route import HTTP_ROUTE, HTTPRoute
 from catalog.rows.config_entry.ingress_gateway import INGRESS_GATEWAY, IngressGateway
+from catalog.rows.config_entry.inline_certificate import INLINE_CERTIFICATE, InlineCertificate
+from catalog.rows.config_entry.jwt_provider import JWT_PROVIDER, JWTProvider
+from catalog.rows.config_entry.mesh import MESH, Mesh
 from catalog.rows.config_entry.proxy_defaults import GLOBAL, PROXY_DEFAULTS, ProxyDefaults
+from catalog.rows.config_entry.request_limit import REQUEST_LIMIT, RequestLimit
+from catalog.rows.config_entry.sameness_group import SAMENESS_GROUP, SamenessGroup
 from catalog.rows.config_entry.service_defaults import SERVICE_DEFAULTS, ServiceDefaults
 from catalog.rows.config_entry.service_intentions import SERVICE_INTENTIONS, ServiceIntentions
 from catalog.rows.config_entry.service_resolver import SERVICE_RESOLVER, ServiceResolver
 from catalog.rows.config_entry.service_router import SERVICE_ROUTER, ServiceRouter
 from catalog.rows.config_entry.service_splitter import SERVICE_SPLITTER, ServiceSplitter
+from catalog.rows.config_entry.tcp_route import TCP_ROUTE, TCPRoute
 from catalog.rows.config_entry.terminating_gateway import TERMINATING_GATEWAY, TerminatingGateway
 from catalog.shape import to_json
 
 __all__ = [
+    "API_GATEWAY",
+    "EXPORTED_SERVICES",
     "GLOBAL",
+    "HTTP_ROUTE",
     "INGRESS_GATEWAY",
+    "INLINE_CERTIFICATE",
+    "JWT_PROVIDER",
     "KINDS",
+    "MESH",
     "PROXY_DEFAULTS",
+    "REQUEST_LIMIT",
+    "SAMENESS_GROUP",
     "SERVICE_DEFAULTS",
     "SERVICE_INTENTIONS",
     "SERVICE_RESOLVER",
     "SERVICE_ROUTER",
     "SERVICE_SPLITTER",
+    "TCP_ROUTE",
     "TERMINATING_GATEWAY",
+    "APIGateway",
     "ConfigEntry",
     "Entry",
+    "ExportedServices",
+    "HTTPRoute",
     "IngressGateway",
+    "InlineCertificate",
+    "JWTProvider",
+    "Mesh",
     "ProxyDefaults",
+    "RequestLimit",
+    "SamenessGroup",
     "ServiceDefaults",
     "ServiceIntentions",
     "ServiceResolver",
     "ServiceRouter",
     "ServiceSplitter",
+    "TCPRoute",
     "TerminatingGateway",
     "check_kind",
     "decode",
@@ -60,6 +87,15 @@ ConfigEntry: TypeAlias = (
     | IngressGateway
     | TerminatingGateway
     | ServiceIntentions
+    | Mesh
+    | JWTProvider
+    | ExportedServices
+    | SamenessGroup
+    | APIGateway
+    | HTTPRoute
+    | TCPRoute
+    | InlineCertificate
+    | RequestLimit
 )
 
 KINDS: Final[dict[str, type[ConfigEntry]]] = {
@@ -71,6 +107,15 @@ KINDS: Final[dict[str, type[ConfigEntry]]] = {
     INGRESS_GATEWAY: IngressGateway,
     TERMINATING_GATEWAY: TerminatingGateway,
     SERVICE_INTENTIONS: ServiceIntentions,
+    MESH: Mesh,
+    JWT_PROVIDER: JWTProvider,
+    EXPORTED_SERVICES: ExportedServices,
+    SAMENESS_GROUP: SamenessGroup,
+    API_GATEWAY: APIGateway,
+    HTTP_ROUTE: HTTPRoute,
+    TCP_ROUTE: TCPRoute,
+    INLINE_CERTIFICATE: InlineCertificate,
+    REQUEST_LIMIT: RequestLimit,
 }
 
 _TRAILING: Final = ("Meta", "CreateIndex", "ModifyIndex")

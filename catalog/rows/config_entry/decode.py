@@ -121,7 +121,7 @@ class _Decoding:
         return row(**found)
 
     def value(self, hint: Any, value: Any, path: str) -> Any:
-        if "duration" in marks(hint):
+        if marks(hint) & {"duration", "nanoseconds"}:
             return self.duration(value, path)
         plain = plain_type(hint)
         reader = self.readers().get(plain)

@@ -1,7 +1,9 @@
 """What every config entry has. Source: Consul API, /v1/config; configuration entry reference."""
 
 import json
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
+
+import msgspec
 
 from catalog.errors import Invalid
 from catalog.schema import Omit, Row, Unfiltered
@@ -12,6 +14,9 @@ META_KEY_BYTES_MAX: Final = 128
 META_VALUE_BYTES_MAX: Final = 512
 EXACT_INTEGER_MAX: Final = 2**53
 """The greatest integer up to which a float64 holds every one."""
+
+Nanoseconds = Annotated[int, msgspec.Meta(extra={"nanoseconds": True})]
+"""A duration that is read like any other, and shown as a number: where Consul does not care."""
 
 
 class Entry(Row, frozen=True, kw_only=True, tag_field="Kind"):
@@ -38,6 +43,22 @@ class Entry(Row, frozen=True, kw_only=True, tag_field="Kind"):
         if not self.name:
             raise Invalid("Name is required")
         validate_meta(self.meta)
+
+
+def refuse_enterprise(
+    prefix: str, *, partition: str = "", namespace: str = "", sameness_group: str = ""
+) -> None:
+    """Raise Invalid for parts of a cluster that only Consul Enterprise has; defaults may be told.
+
+    ``prefix`` starts the text.
+    """
+    for what, value in (("Partition", partition), ("Namespace", namespace)):
+        if value not in {"", "default"}:
+            message = f"{prefix}Setting {what} requires Consul Enterprise"
+            raise Invalid(message)
+    if sameness_group:
+        message = f"{prefix}Setting SamenessGroup requires Consul Enterprise"
+        raise Invalid(message)
 
 
 def quoted(text: str) -> str:

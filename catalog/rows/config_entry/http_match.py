@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from catalog.errors import Invalid
+from catalog.patterns import PatternError, compile_pattern
 from catalog.rows.config_entry.entry import quoted
 from catalog.schema import Omit, Row
 
@@ -13,15 +14,20 @@ METHODS: Final = (
 
 
 class HeaderMatch(Row, frozen=True, kw_only=True):
-    """A condition on a header; exactly one of the ways of comparing is set."""
+    """A condition on a header; exactly one of the ways of comparing is set.
+
+    ``contains`` and ``ignore_case`` came with 1.19 for permissions of intentions.
+    """
 
     name: str = ""
     present: Omit[bool] = False
     exact: Omit[str] = ""
     prefix: Omit[str] = ""
     suffix: Omit[str] = ""
+    contains: Omit[str] = ""
     regex: Omit[str] = ""
     invert: Omit[bool] = False
+    ignore_case: Omit[bool] = False
 
 
 class QueryParamMatch(Row, frozen=True, kw_only=True):
@@ -48,28 +54,58 @@ def validate_paths(prefix: str, exact: str, path_prefix: str, regex: str, *, end
             f"or PathRegex{end}"
         )
         raise Invalid(message)
+    validate_regex(f"{prefix}PathRegex", regex)
 
 
-def validate_headers(prefix: str, headers: Iterable[HeaderMatch], *, end: str) -> None:
-    """Raise Invalid unless each condition names a header and one way of comparing."""
+def validate_regex(field: str, pattern: str) -> None:
+    """Raise Invalid for a pattern that RE2 does not take: no proxy could match by it."""
+    if not pattern:
+        return
+    try:
+        compile_pattern(pattern)
+    except PatternError as fault:
+        message = f"{field} is not a valid regular expression: {fault}"
+        raise Invalid(message) from None
+
+
+def validate_headers(
+    prefix: str, headers: Iterable[HeaderMatch], *, end: str, containing: bool = False
+) -> None:
+    """Raise Invalid unless each condition names a header and one way of comparing.
+
+    ``containing`` allows Contains and IgnoreCase, which only permissions have.
+    """
+    listed = "Suffix, Contains, or Regex" if containing else "Suffix, or Regex"
     for number, header in enumerate(headers):
+        place = f"{prefix}Header[{number}]"
         if not header.name:
-            message = f"{prefix}Header[{number}] missing required Name field"
+            message = f"{place} missing required Name field"
             raise Invalid(message)
-        ways = (header.present, header.exact, header.prefix, header.suffix, header.regex)
+        if not containing and (header.contains or header.ignore_case):
+            message = f"{place} must not contain Contains or IgnoreCase: only permissions have them"
+            raise Invalid(message)
+        ways = (
+            header.present,
+            header.exact,
+            header.prefix,
+            header.suffix,
+            header.contains,
+            header.regex,
+        )
         if sum(map(bool, ways)) != 1:
-            message = (
-                f"{prefix}Header[{number}] should only contain one of Present, Exact, Prefix, "
-                f"Suffix, or Regex{end}"
-            )
+            message = f"{place} should only contain one of Present, Exact, Prefix, {listed}{end}"
             raise Invalid(message)
+        if header.ignore_case and (header.present or header.regex):
+            message = f"{place} should set one of Exact, Prefix, Suffix, or Contains when using "
+            raise Invalid(f"{message}IgnoreCase{end}")
+        validate_regex(f"{place}.Regex", header.regex)
 
 
-def validate_methods(prefix: str, methods: Iterable[str], *, known_only: bool) -> None:
-    """Raise Invalid for a method that is named twice, or is unknown where that matters."""
+def validate_methods(prefix: str, methods: Iterable[str]) -> None:
+    """Raise Invalid for a method that is unknown or named twice."""
     seen: set[str] = set()
     for method in methods:
-        if known_only and method not in METHODS:
+        if method not in METHODS:
             message = f"{prefix}Methods contains an invalid method {quoted(method)}"
             raise Invalid(message)
         if method in seen:

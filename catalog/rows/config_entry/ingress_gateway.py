@@ -1,6 +1,5 @@
 """ingress-gateway: services that a gateway offers to clients outside the mesh."""
 
-import re
 from typing import Final, Self
 
 import msgspec
@@ -8,7 +7,16 @@ from typing_extensions import override
 
 from catalog.errors import Invalid
 from catalog.rows.config_entry.entry import Entry, quoted
-from catalog.schema import Row
+from catalog.rows.config_entry.host import is_host
+from catalog.rows.config_entry.ranges import validate_ranges
+from catalog.rows.config_entry.service_router import HeaderModifiers
+from catalog.rows.config_entry.tls_settings import validate_tls
+from catalog.rows.config_entry.upstream_defaults import (
+    PassiveHealthCheck,
+    limit_ranges,
+    validate_passive_health_check,
+)
+from catalog.schema import Omit, Row
 
 INGRESS_GATEWAY: Final = "ingress-gateway"
 WILDCARD: Final = "*"
@@ -16,31 +24,63 @@ TCP: Final = "tcp"
 HTTP: Final = "http"
 PROTOCOLS: Final = (TCP, HTTP, "http2", "grpc")
 
-_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
-_HOST: Final = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*\.?")
-_HOST_BYTES_MAX: Final = 253
-"""The longest name of DNS."""
+
+class GatewaySDS(Row, frozen=True, kw_only=True):
+    """Where a certificate comes from that is not of the mesh."""
+
+    cluster_name: Omit[str] = ""
+    cert_resource: Omit[str] = ""
 
 
 class GatewayTLS(Row, frozen=True, kw_only=True):
-    """Whether listeners speak TLS."""
+    """Whether listeners speak TLS, and how. All but ``enabled`` came after 1.9."""
 
     enabled: bool = False
+    tls_min_version: Omit[str] = ""
+    tls_max_version: Omit[str] = ""
+    cipher_suites: Omit[tuple[str, ...] | None] = None
+    sds: Omit[GatewaySDS | None] = msgspec.field(default=None, name="SDS")
+
+
+class GatewayServiceTLS(Row, frozen=True, kw_only=True):
+    """The certificate of one service's hosts."""
+
+    sds: Omit[GatewaySDS | None] = msgspec.field(default=None, name="SDS")
+
+
+class IngressDefaults(Row, frozen=True, kw_only=True):
+    """What services have that say nothing themselves. Since 1.13."""
+
+    max_connections: Omit[int | None] = None
+    max_pending_requests: Omit[int | None] = None
+    max_concurrent_requests: Omit[int | None] = None
+    passive_health_check: Omit[PassiveHealthCheck | None] = None
 
 
 class IngressService(Row, frozen=True, kw_only=True):
-    """A service behind a listener; ``*`` is every service with the listener's protocol."""
+    """A service behind a listener; ``*`` is every service with the listener's protocol.
+
+    Fields after ``hosts`` came after 1.9.
+    """
 
     name: str = ""
     hosts: tuple[str, ...] | None = None
+    tls: Omit[GatewayServiceTLS | None] = None
+    request_headers: Omit[HeaderModifiers | None] = None
+    response_headers: Omit[HeaderModifiers | None] = None
+    max_connections: Omit[int | None] = None
+    max_pending_requests: Omit[int | None] = None
+    max_concurrent_requests: Omit[int | None] = None
+    passive_health_check: Omit[PassiveHealthCheck | None] = None
 
 
 class IngressListener(Row, frozen=True, kw_only=True):
-    """A port and what is behind it."""
+    """A port and what is behind it; ``tls`` replaces the gateway's."""
 
     port: int = 0
     protocol: str = ""
     services: tuple[IngressService, ...] | None = None
+    tls: Omit[GatewayTLS | None] = None
 
 
 class IngressGateway(Entry, frozen=True, kw_only=True, tag=INGRESS_GATEWAY):
@@ -48,6 +88,7 @@ class IngressGateway(Entry, frozen=True, kw_only=True, tag=INGRESS_GATEWAY):
 
     tls: GatewayTLS = GatewayTLS()
     listeners: tuple[IngressListener, ...] | None = None
+    defaults: Omit[IngressDefaults | None] = None
 
     @override
     def normalized(self) -> Self:
@@ -72,7 +113,33 @@ class IngressGateway(Entry, frozen=True, kw_only=True, tag=INGRESS_GATEWAY):
                 raise Invalid(message)
             for service in listener.services or ():
                 for host in service.hosts or ():
-                    _validate_host(host, tls=self.tls.enabled)
+                    _validate_host(host, tls=(listener.tls or self.tls).enabled)
+                _validate_service(service)
+            _validate_tls(listener.tls)
+        _validate_tls(self.tls)
+        if self.defaults is not None:
+            validate_ranges("Defaults.", *limit_ranges("", self.defaults))
+            validate_passive_health_check("Defaults.", self.defaults.passive_health_check)
+
+
+def _validate_tls(tls: GatewayTLS | None) -> None:
+    if tls is None:
+        return
+    validate_tls(tls.tls_min_version, tls.tls_max_version, tls.cipher_suites)
+    _validate_sds("TLS", tls.sds)
+
+
+def _validate_sds(place: str, sds: GatewaySDS | None) -> None:
+    if sds is not None and bool(sds.cluster_name) != bool(sds.cert_resource):
+        message = f"{place}.SDS.ClusterName and CertResource must both be set"
+        raise Invalid(message)
+
+
+def _validate_service(service: IngressService) -> None:
+    prefix = f"Service {service.name} "
+    validate_ranges(prefix, *limit_ranges("", service))
+    validate_passive_health_check(prefix, service.passive_health_check)
+    _validate_sds(f"{prefix}TLS", service.tls.sds if service.tls else None)
 
 
 def _listener_fault(listener: IngressListener) -> str:
@@ -131,6 +198,6 @@ def _validate_host(host: str, *, tls: bool) -> None:
             "leftmost label"
         )
         raise Invalid(message)
-    if len(host) > _HOST_BYTES_MAX or not _HOST.fullmatch(host):
+    if not is_host(host.removeprefix("*.")):
         message = f"Host {quoted(host)} must be a valid DNS hostname"
         raise Invalid(message)

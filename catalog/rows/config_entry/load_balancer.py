@@ -5,12 +5,17 @@ from typing import Final
 from catalog.duration import Duration
 from catalog.errors import Invalid
 from catalog.rows.config_entry.entry import quoted
+from catalog.rows.config_entry.ranges import Range, validate_ranges
 from catalog.schema import Omit, Row
 
 RING_HASH: Final = "ring_hash"
 MAGLEV: Final = "maglev"
 LEAST_REQUEST: Final = "least_request"
-POLICIES: Final = ("", "random", "round_robin", LEAST_REQUEST, RING_HASH, MAGLEV)
+POLICIES: Final = (
+    "", "random", "round_robin", LEAST_REQUEST, RING_HASH, MAGLEV, "peak_ewma", "weighted",
+)  # fmt: skip
+RING_SIZE_MAX: Final = 8 * 1024 * 1024
+"""Entries of the largest ring that proxies make."""
 COOKIE: Final = "cookie"
 HASH_FIELDS: Final = ("", "header", COOKIE, "query_parameter")
 
@@ -47,12 +52,17 @@ class HashPolicy(Row, frozen=True, kw_only=True):
 
 
 class LoadBalancer(Row, frozen=True, kw_only=True):
-    """A policy with its settings."""
+    """A policy with its settings.
+
+    The policies ``peak_ewma`` and ``weighted`` are not Consul's, nor is ``prefer_near``: near
+    instances, by network coordinates, come before far ones.
+    """
 
     policy: Omit[str] = ""
     ring_hash_config: Omit[RingHashConfig | None] = None
     least_request_config: Omit[LeastRequestConfig | None] = None
     hash_policies: Omit[tuple[HashPolicy, ...] | None] = None
+    prefer_near: Omit[bool] = False
 
 
 def validate_load_balancer(balancer: LoadBalancer) -> None:
@@ -75,11 +85,26 @@ def validate_load_balancer(balancer: LoadBalancer) -> None:
         fault = f" configuration: HashPolicies specified for non-hash-based Policy: {policy}"
     if fault:
         raise Invalid(f"Bad LoadBalancer{fault}")
+    _validate_sizes(balancer)
     for number, hashed in enumerate(balancer.hash_policies or ()):
         fault = _hash_fault(hashed)
         if fault:
             message = f"Bad LoadBalancer HashPolicy[{number}]: {fault}"
             raise Invalid(message)
+
+
+def _validate_sizes(balancer: LoadBalancer) -> None:
+    ring = balancer.ring_hash_config or RingHashConfig()
+    least = balancer.least_request_config or LeastRequestConfig()
+    validate_ranges(
+        "Bad LoadBalancer ",
+        Range("RingHashConfig.MinimumRingSize", ring.minimum_ring_size, maximum=RING_SIZE_MAX),
+        Range("RingHashConfig.MaximumRingSize", ring.maximum_ring_size, maximum=RING_SIZE_MAX),
+        Range("LeastRequestConfig.ChoiceCount", least.choice_count),
+    )
+    if 0 < ring.maximum_ring_size < ring.minimum_ring_size:
+        message = "Bad LoadBalancer RingHashConfig: MaximumRingSize must be >= MinimumRingSize"
+        raise Invalid(message)
 
 
 def _hash_fault(hashed: HashPolicy) -> str:
@@ -92,6 +117,8 @@ def _hash_fault(hashed: HashPolicy) -> str:
         return "A FieldValue cannot be specified when hashing SourceIP"
     if hashed.field and not hashed.field_value:
         return f"Field {field} was specified without a FieldValue"
+    if hashed.field_value and not hashed.field:
+        return "FieldValue requires a Field to apply to"
     if hashed.cookie_config and hashed.field != COOKIE:
         return f"cookie_config provided for {field}"
     if hashed.cookie_config and hashed.cookie_config.session and hashed.cookie_config.ttl:

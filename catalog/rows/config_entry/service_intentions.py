@@ -6,7 +6,7 @@ import msgspec
 from typing_extensions import override
 
 from catalog.errors import Invalid
-from catalog.rows.config_entry.entry import Entry
+from catalog.rows.config_entry.entry import Entry, quoted, refuse_enterprise
 from catalog.rows.config_entry.http_match import (
     HeaderMatch,
     upper,
@@ -36,11 +36,32 @@ class PermissionHTTP(Row, frozen=True, kw_only=True):
     methods: Omit[tuple[str, ...] | None] = None
 
 
+class ClaimVerification(Row, frozen=True, kw_only=True):
+    """A claim of a token, and the value that it must be or hold."""
+
+    path: Omit[tuple[str, ...] | None] = None
+    value: Omit[str] = ""
+
+
+class JWTProviderUse(Row, frozen=True, kw_only=True):
+    """A jwt-provider entry whose tokens are taken, and which claims they must make."""
+
+    name: Omit[str] = ""
+    verify_claims: Omit[tuple[ClaimVerification, ...] | None] = None
+
+
+class JWTRequirement(Row, frozen=True, kw_only=True):
+    """A token of one of the providers must come along. Since 1.16."""
+
+    providers: Omit[tuple[JWTProviderUse, ...] | None] = None
+
+
 class Permission(Row, frozen=True, kw_only=True):
     """What happens to the requests that match; the first permission that matches decides."""
 
     action: str = ""
     http: Omit[PermissionHTTP | None] = None
+    jwt: Omit[JWTRequirement | None] = msgspec.field(default=None, name="JWT")
 
 
 class SourceIntention(Row, frozen=True, kw_only=True):
@@ -60,6 +81,10 @@ class SourceIntention(Row, frozen=True, kw_only=True):
     legacy_meta: Omit[dict[str, str] | None] = None
     legacy_create_time: Omit[str] = ""
     legacy_update_time: Omit[str] = ""
+    namespace: Omit[str] = ""
+    partition: Omit[str] = ""
+    peer: Omit[str] = ""
+    sameness_group: Omit[str] = ""
 
 
 LEGACY_FIELDS: Final = ("legacy_id", "legacy_meta", "legacy_create_time", "legacy_update_time")
@@ -69,6 +94,7 @@ class ServiceIntentions(Entry, frozen=True, kw_only=True, tag=SERVICE_INTENTIONS
     """The sources of a destination, the ones of higher precedence first."""
 
     sources: tuple[SourceIntention, ...] | None = None
+    jwt: Omit[JWTRequirement | None] = msgspec.field(default=None, name="JWT")
 
     @override
     def normalized(self) -> Self:
@@ -82,16 +108,30 @@ class ServiceIntentions(Entry, frozen=True, kw_only=True, tag=SERVICE_INTENTIONS
     def validate(self) -> None:
         super().validate()
         _validate_wildcard("", self.name)
+        _validate_jwt("JWT", self.jwt)
         if not self.sources:
             raise Invalid("At least one source is required")
-        seen: set[str] = set()
+        seen: set[tuple[str, str]] = set()
         for number, source in enumerate(self.sources):
             prefix = f"Sources[{number}]"
             _validate_source(prefix, source, destination=self.name)
-            if source.name in seen:
-                message = f'{prefix} defines "{source.name}" more than once'
+            if (source.peer, source.name) in seen:
+                peer = f"peer({quoted(source.peer)}) " if source.peer else ""
+                message = f'{prefix} defines {peer}"{source.name}" more than once'
                 raise Invalid(message)
-            seen.add(source.name)
+            seen.add((source.peer, source.name))
+
+    @property
+    def jwt_providers(self) -> set[str]:
+        """The names of the jwt-provider entries that this one needs."""
+        permissions = (each for source in self.sources or () for each in source.permissions or ())
+        requirements = (self.jwt, *(permission.jwt for permission in permissions))
+        return {
+            provider.name
+            for requirement in requirements
+            if requirement
+            for provider in requirement.providers or ()
+        }
 
 
 def precedence(source: str, destination: str) -> int:
@@ -128,6 +168,7 @@ def _validate_source(prefix: str, source: SourceIntention, *, destination: str) 
     if not source.name:
         raise Invalid(f"{prefix}.Name is required")
     _validate_wildcard(f"{prefix}.", source.name)
+    _validate_origin(prefix, source)
     fault = ""
     if source.type != CONSUL:
         fault = f"Type must be set to '{CONSUL}'"
@@ -146,6 +187,24 @@ def _validate_source(prefix: str, source: SourceIntention, *, destination: str) 
         _validate_permission(f"{prefix}.Permissions[{number}]", permission)
 
 
+def _validate_origin(prefix: str, source: SourceIntention) -> None:
+    """A source is of this cluster or of one peer; groups and partitions are not there."""
+    fault = ""
+    for field, value in (("Partition", source.partition), ("Peer", source.peer)):
+        if WILDCARD in value:
+            fault = f"{field}: cannot use wildcard '*' in {field.lower()}"
+    if source.sameness_group:
+        fault = "SamenessGroup: sameness groups are an enterprise-only feature"
+    elif source.peer and source.partition:
+        fault = "Peer: cannot set Peer and Partition at the same time."
+    elif source.peer and source.legacy_id:
+        fault = "Peer cannot be set by legacy intentions"
+    if fault:
+        message = f"{prefix}.{fault}"
+        raise Invalid(message)
+    refuse_enterprise(f"{prefix}: ", partition=source.partition, namespace=source.namespace)
+
+
 def _validate_permission(prefix: str, permission: Permission) -> None:
     if permission.action not in ACTIONS:
         message = f"{prefix}.Action must be set to 'allow' or 'deny'"
@@ -156,8 +215,21 @@ def _validate_permission(prefix: str, permission: Permission) -> None:
         raise Invalid(message)
     within = f"{prefix}.HTTP."
     validate_paths(within, http.path_exact, http.path_prefix, http.path_regex, end=".")
-    validate_headers(within, http.header or (), end=".")
-    validate_methods(within, http.methods or (), known_only=True)
+    validate_headers(within, http.header or (), end=".", containing=True)
+    validate_methods(within, http.methods or ())
     if http == PermissionHTTP():
         message = f"{prefix}.HTTP should not be empty"
         raise Invalid(message)
+    _validate_jwt(f"{prefix}.JWT", permission.jwt)
+
+
+def _validate_jwt(prefix: str, requirement: JWTRequirement | None) -> None:
+    for number, provider in enumerate((requirement and requirement.providers) or ()):
+        place = f"{prefix}.Providers[{number}]"
+        if not provider.name:
+            message = f"{place}.Name is required"
+            raise Invalid(message)
+        for position, claim in enumerate(provider.verify_claims or ()):
+            if not all(claim.path or ("",)):
+                message = f"{place}.VerifyClaims[{position}].Path should not be empty"
+                raise Invalid(message)

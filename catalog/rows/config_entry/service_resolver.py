@@ -7,9 +7,17 @@ from typing_extensions import override
 
 from catalog.duration import Duration, format_duration
 from catalog.errors import Invalid
-from catalog.rows.config_entry.entry import Entry, quoted
+from catalog.filters.parse import parse
+from catalog.filters.syntax import FilterError
+from catalog.rows.config_entry.entry import Entry, quoted, refuse_enterprise
+from catalog.rows.config_entry.failover_policy import (
+    FailoverPolicy,
+    PrioritizeByLocality,
+    validate_failover_policy,
+    validate_locality,
+)
 from catalog.rows.config_entry.load_balancer import LoadBalancer, validate_load_balancer
-from catalog.schema import Omit, Row
+from catalog.schema import Omit, Row, go_name
 
 SERVICE_RESOLVER: Final = "service-resolver"
 ANY_SUBSET: Final = "*"
@@ -32,16 +40,33 @@ class Redirect(Row, frozen=True, kw_only=True):
     service: Omit[str] = ""
     service_subset: Omit[str] = ""
     namespace: Omit[str] = ""
+    partition: Omit[str] = ""
     datacenter: Omit[str] = ""
+    peer: Omit[str] = ""
+    sameness_group: Omit[str] = ""
+
+
+class FailoverTarget(Row, frozen=True, kw_only=True):
+    """One place that is looked at when no instance is left; what is empty stays. Since 1.14."""
+
+    service: Omit[str] = ""
+    service_subset: Omit[str] = ""
+    partition: Omit[str] = ""
+    namespace: Omit[str] = ""
+    datacenter: Omit[str] = ""
+    peer: Omit[str] = ""
 
 
 class Failover(Row, frozen=True, kw_only=True):
-    """Where instances are looked for when none is left."""
+    """Where instances are looked for when none is left: datacenters, or ``targets`` in order."""
 
     service: Omit[str] = ""
     service_subset: Omit[str] = ""
     namespace: Omit[str] = ""
     datacenters: Omit[tuple[str, ...] | None] = None
+    targets: Omit[tuple[FailoverTarget, ...] | None] = None
+    policy: Omit[FailoverPolicy | None] = None
+    sameness_group: Omit[str] = ""
 
 
 class ServiceResolver(Entry, frozen=True, kw_only=True, tag=SERVICE_RESOLVER):
@@ -54,6 +79,7 @@ class ServiceResolver(Entry, frozen=True, kw_only=True, tag=SERVICE_RESOLVER):
     connect_timeout: Omit[Duration] = 0
     request_timeout: Omit[Duration] = 0
     load_balancer: Omit[LoadBalancer | None] = None
+    prioritize_by_locality: Omit[PrioritizeByLocality | None] = None
 
     @property
     def is_default(self) -> bool:
@@ -75,62 +101,129 @@ class ServiceResolver(Entry, frozen=True, kw_only=True, tag=SERVICE_RESOLVER):
     @override
     def validate(self) -> None:
         super().validate()
-        for subset in self.subsets or {}:
-            fault = _subset_name_fault(subset)
+        for name, subset in (self.subsets or {}).items():
+            fault = _subset_name_fault(name) or _filter_fault(name, subset)
             if fault:
                 raise Invalid(fault)
         if not self.has_subset(self.default_subset):
             message = f"DefaultSubset {quoted(self.default_subset)} is not a valid subset"
             raise Invalid(message)
         if self.redirect is not None:
-            fault = self._redirect_fault(self.redirect)
-            if fault:
-                raise Invalid(fault)
-        for subset, failover in (self.failover or {}).items():
-            fault = self._failover_fault(subset, failover)
-            if fault:
-                raise Invalid(fault)
-        for name, timeout in (
+            self._validate_redirect(self.redirect)
+        for name, failover in (self.failover or {}).items():
+            self._validate_failover(name, failover)
+        for field, timeout in (
             ("ConnectTimeout", self.connect_timeout),
             ("RequestTimeout", self.request_timeout),
         ):
             if timeout < 0:
-                message = f"Bad {name} '{format_duration(timeout)}', must be >= 0"
+                message = f"Bad {field} '{format_duration(timeout)}', must be >= 0"
                 raise Invalid(message)
         if self.load_balancer is not None:
             validate_load_balancer(self.load_balancer)
+        validate_locality(self.prioritize_by_locality)
 
-    def _redirect_fault(self, redirect: Redirect) -> str:
+    def _validate_redirect(self, redirect: Redirect) -> None:
+        fault = ""
         if self.failover:
-            return "Redirect and Failover cannot both be set"
-        if redirect == Redirect():
-            return "Redirect is empty"
-        if not redirect.service:
-            if redirect.service_subset:
-                return "Redirect.ServiceSubset defined without Redirect.Service"
-            if redirect.namespace:
-                return "Redirect.Namespace defined without Redirect.Service"
-        elif redirect.service == self.name and not self.has_subset(redirect.service_subset):
-            return (
+            fault = "Redirect and Failover cannot both be set"
+        elif redirect == Redirect():
+            fault = "Redirect is empty"
+        elif redirect.peer:
+            fault = _peer_fault("Redirect.", redirect)
+        if not fault and not redirect.service:
+            for field in ("service_subset", "namespace", "partition", "peer"):
+                if getattr(redirect, field):
+                    fault = f"Redirect.{go_name(field)} defined without Redirect.Service"
+                    break
+        elif not fault and self._lacks(redirect.service, redirect.service_subset):
+            fault = (
                 f"Redirect.ServiceSubset {quoted(redirect.service_subset)} "
                 f"is not a valid subset of {quoted(redirect.service)}"
             )
-        return ""
+        if fault:
+            raise Invalid(fault)
+        refuse_enterprise(
+            "Redirect: ",
+            partition=redirect.partition,
+            namespace=redirect.namespace,
+            sameness_group=redirect.sameness_group,
+        )
 
-    def _failover_fault(self, subset: str, failover: Failover) -> str:
+    def _lacks(self, service: str, subset: str) -> bool:
+        """Whether a subset is asked of this service that it does not have."""
+        return service in {"", self.name} and not self.has_subset(subset)
+
+    def _validate_failover(self, subset: str, failover: Failover) -> None:
         place = f"Bad Failover[{quoted(subset)}]"
+        refuse_enterprise(
+            f"{place}: ", namespace=failover.namespace, sameness_group=failover.sameness_group
+        )
+        fault = ""
         if subset != ANY_SUBSET and subset not in (self.subsets or {}):
-            return f"{place}: not a valid subset"
-        if failover == Failover(datacenters=failover.datacenters) and not failover.datacenters:
-            return f"{place} one of Service, ServiceSubset, Namespace, or Datacenters is required"
-        if failover.service in {"", self.name} and not self.has_subset(failover.service_subset):
-            return (
-                f"{place}.ServiceSubset {quoted(failover.service_subset)} "
+            fault = ": not a valid subset"
+        elif not (
+            failover.service
+            or failover.service_subset
+            or failover.namespace
+            or failover.datacenters
+            or failover.targets
+        ):
+            fault = " one of Service, ServiceSubset, Namespace, or Datacenters is required"
+        elif self._lacks(failover.service, failover.service_subset):
+            fault = (
+                f".ServiceSubset {quoted(failover.service_subset)} "
                 f"is not a valid subset of {quoted(failover.service)}"
             )
-        if "" in (failover.datacenters or ()):
-            return f"{place}.Datacenters: found empty datacenter"
+        elif "" in (failover.datacenters or ()):
+            fault = ".Datacenters: found empty datacenter"
+        if failover.targets and not fault:
+            for field in ("datacenters", "service_subset", "service"):
+                if getattr(failover, field):
+                    fault = f": Targets cannot be set with {go_name(field)}"
+                    break
+        if fault:
+            message = f"{place}{fault}"
+            raise Invalid(message)
+        for number, target in enumerate(failover.targets or ()):
+            self._validate_target(f"{place}.Targets[{number}]: ", target)
+        validate_failover_policy(f"{place}: ", failover.policy)
+
+    def _validate_target(self, place: str, target: FailoverTarget) -> None:
+        refuse_enterprise(place, partition=target.partition, namespace=target.namespace)
+        fault = _peer_fault("", target) if target.peer else ""
+        if not fault and target == FailoverTarget():
+            fault = "one of Service, ServiceSubset, Datacenter, or Peer is required"
+        if not fault and self._lacks(target.service, target.service_subset):
+            fault = (
+                f"ServiceSubset {quoted(target.service_subset)} "
+                f"is not a valid subset of {quoted(self.name)}"
+            )
+        if fault:
+            message = f"{place}{fault}"
+            raise Invalid(message)
+
+
+def _peer_fault(prefix: str, place: Redirect | FailoverTarget) -> str:
+    """What a place with a peer may not have; ``prefix`` stands before each field."""
+    if place.service_subset:
+        return f"{prefix}Peer cannot be set with {prefix}ServiceSubset"
+    if place.partition:
+        return f"{prefix}Partition cannot be set with {prefix}Peer"
+    if place.datacenter:
+        return f"{prefix}Peer cannot be set with {prefix}Datacenter"
+    return ""
+
+
+def _filter_fault(name: str, subset: Subset) -> str:
+    """Whether the filter can be read; which selectors there are is known when it is used."""
+    if not subset.filter:
         return ""
+    try:
+        parse(subset.filter)
+    except FilterError as fault:
+        return f"Filter for subset {quoted(name)} is not a valid expression: {fault}"
+    return ""
 
 
 def _subset_name_fault(subset: str) -> str:

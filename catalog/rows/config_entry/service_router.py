@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from catalog.duration import Duration
 from catalog.errors import Invalid
-from catalog.rows.config_entry.entry import Entry
+from catalog.rows.config_entry.entry import Entry, quoted, refuse_enterprise
 from catalog.rows.config_entry.http_match import (
     HeaderMatch,
     QueryParamMatch,
@@ -15,10 +15,23 @@ from catalog.rows.config_entry.http_match import (
     validate_headers,
     validate_methods,
     validate_paths,
+    validate_regex,
 )
+from catalog.rows.config_entry.ranges import Range, duration, percent, validate_ranges
 from catalog.schema import Omit, Row
 
 SERVICE_ROUTER: Final = "service-router"
+RETRY_CONDITIONS: Final = frozenset(
+    {
+        "5xx", "gateway-error", "reset", "connect-failure", "envoy-ratelimited", "retriable-4xx",
+        "refused-stream", "cancelled", "deadline-exceeded", "internal", "resource-exhausted",
+        "unavailable",
+    }
+)  # fmt: skip
+STATUS_MIN: Final = 100
+"""The least status of HTTP (RFC 9110 §15)."""
+STATUS_MAX: Final = 599
+"""The greatest status that has a meaning."""
 
 
 class RouteHTTPMatch(Row, frozen=True, kw_only=True):
@@ -27,6 +40,7 @@ class RouteHTTPMatch(Row, frozen=True, kw_only=True):
     path_exact: Omit[str] = ""
     path_prefix: Omit[str] = ""
     path_regex: Omit[str] = ""
+    case_insensitive: Omit[bool] = False
     header: Omit[tuple[HeaderMatch, ...] | None] = None
     query_param: Omit[tuple[QueryParamMatch, ...] | None] = None
     methods: Omit[tuple[str, ...] | None] = None
@@ -46,12 +60,55 @@ class HeaderModifiers(Row, frozen=True, kw_only=True):
     remove: Omit[tuple[str, ...] | None] = None
 
 
+class RetryBackOff(Row, frozen=True, kw_only=True):
+    """How long is waited between attempts, growing from one to the other; nanoseconds."""
+
+    base_interval: Omit[Duration] = 0
+    max_interval: Omit[Duration] = 0
+
+
+class Mirror(Row, frozen=True, kw_only=True):
+    """Where a copy of some requests goes; what it answers does not count.
+
+    Copies are of ``percent`` of the requests (None: all), without those whose body is greater than
+    ``body_bytes_max`` (0: the proxy's default).
+    """
+
+    service: Omit[str] = ""
+    service_subset: Omit[str] = ""
+    percent: Omit[float | None] = None
+    body_bytes_max: Omit[int] = 0
+
+
+class Fault(Row, frozen=True, kw_only=True):
+    """Trouble that is made on purpose: a delay, a status instead of the answer, or both.
+
+    A percentage of None is all requests.
+    """
+
+    delay: Omit[Duration] = 0
+    delay_percent: Omit[float | None] = None
+    abort_status: Omit[int] = 0
+    abort_percent: Omit[float | None] = None
+
+
+class RateLimit(Row, frozen=True, kw_only=True):
+    """Requests a second, and how many may come at once (0: as many)."""
+
+    requests_per_second: Omit[int] = 0
+    requests_max_burst: Omit[int] = 0
+
+
 class RouteDestination(Row, frozen=True, kw_only=True):
-    """Where a route leads; an empty ``service`` is the router's own. Timeouts are nanoseconds."""
+    """Where a route leads; an empty ``service`` is the router's own. Timeouts are nanoseconds.
+
+    The fields after ``response_headers`` are not Consul's.
+    """
 
     service: Omit[str] = ""
     service_subset: Omit[str] = ""
     namespace: Omit[str] = ""
+    partition: Omit[str] = ""
     prefix_rewrite: Omit[str] = ""
     request_timeout: Omit[Duration] = 0
     idle_timeout: Omit[Duration] = 0
@@ -61,6 +118,11 @@ class RouteDestination(Row, frozen=True, kw_only=True):
     retry_on_status_codes: Omit[tuple[int, ...] | None] = None
     request_headers: Omit[HeaderModifiers | None] = None
     response_headers: Omit[HeaderModifiers | None] = None
+    per_try_timeout: Omit[Duration] = 0
+    retry_back_off: Omit[RetryBackOff | None] = None
+    mirror: Omit[Mirror | None] = None
+    fault: Omit[Fault | None] = None
+    rate_limit: Omit[RateLimit | None] = None
 
 
 class Route(Row, frozen=True, kw_only=True):
@@ -107,11 +169,60 @@ def _validate_route(prefix: str, route: Route) -> None:
                 f"{prefix}QueryParam[{number}] should only contain one of Present, Exact, or Regex"
             )
             raise Invalid(message)
-    validate_methods(prefix, http.methods or (), known_only=False)
-    destination = route.destination
-    if destination and destination.prefix_rewrite and not (http.path_exact or http.path_prefix):
+        validate_regex(f"{prefix}QueryParam[{number}].Regex", parameter.regex)
+    validate_methods(prefix, http.methods or ())
+    if route.destination is not None:
+        _validate_destination(prefix, route.destination, http)
+
+
+def _validate_destination(prefix: str, destination: RouteDestination, http: RouteHTTPMatch) -> None:
+    if destination.prefix_rewrite and not (http.path_exact or http.path_prefix):
         message = (
             f"{prefix}cannot make use of PrefixRewrite without configuring either PathExact "
             "or PathPrefix"
         )
         raise Invalid(message)
+    refuse_enterprise(f"{prefix}Destination: ", partition=destination.partition)
+    validate_retry_on(prefix, destination.retry_on or (), destination.retry_on_status_codes or ())
+    back_off = destination.retry_back_off or RetryBackOff()
+    mirror = destination.mirror or Mirror()
+    fault = destination.fault or Fault()
+    limit = destination.rate_limit or RateLimit()
+    validate_ranges(
+        prefix,
+        Range("NumRetries", destination.num_retries),
+        duration("PerTryTimeout", destination.per_try_timeout),
+        duration("RetryBackOff.BaseInterval", back_off.base_interval),
+        duration("RetryBackOff.MaxInterval", back_off.max_interval),
+        percent("Mirror.Percent", mirror.percent),
+        Range("Mirror.BodyBytesMax", mirror.body_bytes_max),
+        duration("Fault.Delay", fault.delay),
+        percent("Fault.DelayPercent", fault.delay_percent),
+        Range("Fault.AbortStatus", fault.abort_status or None, minimum=200, maximum=599),
+        percent("Fault.AbortPercent", fault.abort_percent),
+        Range("RateLimit.RequestsPerSecond", limit.requests_per_second),
+        Range("RateLimit.RequestsMaxBurst", limit.requests_max_burst),
+    )
+    if 0 < back_off.max_interval < back_off.base_interval:
+        message = f"{prefix}RetryBackOff.MaxInterval must be >= RetryBackOff.BaseInterval"
+        raise Invalid(message)
+    if destination.fault is not None and not (fault.delay or fault.abort_status):
+        message = f"{prefix}Fault should contain Delay or AbortStatus"
+        raise Invalid(message)
+    if destination.rate_limit is not None and not limit.requests_per_second:
+        message = f"{prefix}RateLimit.RequestsPerSecond must be > 0"
+        raise Invalid(message)
+
+
+def validate_retry_on(
+    prefix: str, conditions: tuple[str, ...], status_codes: tuple[int, ...]
+) -> None:
+    """Raise Invalid for a condition that no proxy knows, or a number that is no status."""
+    for condition in conditions:
+        if condition not in RETRY_CONDITIONS:
+            message = f"{prefix}contains an invalid retry condition: {quoted(condition)}"
+            raise Invalid(message)
+    for code in status_codes:
+        if not STATUS_MIN <= code <= STATUS_MAX:
+            message = f"{prefix}RetryOnStatusCodes contains {code}, which is no HTTP status"
+            raise Invalid(message)

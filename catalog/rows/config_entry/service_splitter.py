@@ -6,7 +6,7 @@ import msgspec
 from typing_extensions import override
 
 from catalog.errors import Invalid
-from catalog.rows.config_entry.entry import Entry, quoted
+from catalog.rows.config_entry.entry import Entry, quoted, refuse_enterprise
 from catalog.rows.config_entry.service_router import HeaderModifiers
 from catalog.schema import Omit, Row
 
@@ -24,6 +24,7 @@ class Split(Row, frozen=True, kw_only=True):
     service: Omit[str] = ""
     service_subset: Omit[str] = ""
     namespace: Omit[str] = ""
+    partition: Omit[str] = ""
     request_headers: Omit[HeaderModifiers | None] = None
     response_headers: Omit[HeaderModifiers | None] = None
 
@@ -57,6 +58,7 @@ class ServiceSplitter(Entry, frozen=True, kw_only=True, tag=SERVICE_SPLITTER):
                 )
                 raise Invalid(message)
             seen.add(target)
+            refuse_enterprise("Splits: ", partition=split.partition)
             if not 0 <= split.weight <= WEIGHT_MAX:
                 message = f"split weight must be between 0 and 100, not {split.weight:.6f}"
                 raise Invalid(message)

@@ -19,6 +19,7 @@ class LinkedService(Row, frozen=True, kw_only=True):
     cert_file: Omit[str] = ""
     key_file: Omit[str] = ""
     sni: Omit[str] = ""
+    disable_auto_host_rewrite: Omit[bool] = False
 
 
 class TerminatingGateway(Entry, frozen=True, kw_only=True, tag=TERMINATING_GATEWAY):

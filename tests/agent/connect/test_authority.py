@@ -2,8 +2,10 @@ import pytest
 from msgspec.structs import replace
 
 from agent.connect import certificates
+from agent.connect.certificates import Life, Names, Subject
 from agent.connect.keys import KeyKind, generate, to_pem
 from agent.connect.limits import RateLimited
+from agent.connect.requests import make_request
 from agent.connect.spiffe import ServiceIdentity
 from catalog.commands import CAPrune, encode
 from catalog.errors import BadRequest, Invalid
@@ -30,7 +32,12 @@ def active(mesh):
 def request(mesh, *, datacenter="dc1", trust_domain=None):
     domain = trust_domain or f"{configuration(mesh).cluster_id}.consul"
     identity = ServiceIdentity(trust_domain=domain, datacenter=datacenter, service="web")
-    return certificates.make_request(generate(KIND), identity.uri, "web")
+    return make_request(generate(KIND), Names(uri=identity.uri), "web")
+
+
+def root_of(key, mesh):
+    subject = Subject(Names(uri="spiffe://x"), "mine", key.public_key())
+    return certificates.make_root(key, subject, 99, Life(mesh.now_s, 1e8))
 
 
 async def test_first_start_makes_one_root_and_the_next_keeps_it(mesh):
@@ -134,7 +141,7 @@ async def test_rsa_root_signs_too(mesh):
 
 async def test_root_of_a_user_is_used_as_it_is(mesh):
     key = generate(KIND)
-    pem = certificates.make_root(key, "spiffe://x", "mine", 99, mesh.now_s)
+    pem = root_of(key, mesh)
 
     await mesh.authority.configure(wanted(PrivateKey=to_pem(key), RootCert=pem))
 
@@ -143,7 +150,7 @@ async def test_root_of_a_user_is_used_as_it_is(mesh):
 
 
 async def test_root_of_another_key_is_refused(mesh):
-    pem = certificates.make_root(generate(KIND), "spiffe://x", "mine", 99, mesh.now_s)
+    pem = root_of(generate(KIND), mesh)
 
     with pytest.raises(Invalid, match="RootCert does not belong to PrivateKey"):
         await mesh.authority.configure(wanted(PrivateKey=to_pem(generate(KIND)), RootCert=pem))

@@ -1,6 +1,6 @@
-from catalog.commands import CAConfigure
+from catalog.commands import CAConfigure, CARevoke
 from catalog.queries import connect
-from catalog.rows.connect import CAConfiguration, CARoots
+from catalog.rows.connect import CAConfiguration, CARevocation, CARoots
 
 
 def test_without_an_authority_there_are_no_roots(replica):
@@ -20,3 +20,16 @@ def test_configuration_moves_the_index(replica):
     assert value.provider == "consul"
     assert read.index == 1
     assert replica.read(connect.roots)[0].trust_domain == "c.consul"
+
+
+def test_revocations_come_in_their_order_and_move_the_index(replica):
+    for serial in ("0b", "0a"):
+        row = CARevocation(serial=serial, revoked_at_s=1.0, expires_at_s=2.0)
+        replica.do(CARevoke(revocation=row))
+
+    value, read = replica.read(connect.revocations)
+
+    assert [row.serial for row in value] == ["0b", "0a"]
+    assert read.index == 2
+    assert replica.read(connect.is_revoked, "0a")[0]
+    assert not replica.read(connect.is_revoked, "0c")[0]

@@ -1,7 +1,7 @@
-from catalog.commands import CAConfigure, CAPrune, CASerialTake
-from catalog.errors import Conflict
-from catalog.rows.connect import CAConfiguration, CARoot, CASigner
-from catalog.tables import CA_CONFIGURATION, CA_ROOTS, CA_SIGNERS
+from catalog.commands import CAConfigure, CAPrune, CARevoke, CASerialTake
+from catalog.errors import Conflict, TooLarge
+from catalog.rows.connect import CAConfiguration, CARevocation, CARoot, CASigner
+from catalog.tables import CA_CONFIGURATION, CA_REVOCATIONS, CA_ROOTS, CA_SIGNERS
 
 
 def root(name):
@@ -76,3 +76,35 @@ def test_only_roots_that_were_replaced_long_ago_are_pruned(replica):
     assert roots(replica) == {"b": False, "c": True}
     assert replica.store.get(CA_SIGNERS, "a") is None
     assert replica.do(CAPrune(rotated_out_before_s=150.0)) == 0
+
+
+def revoke(serial, reason=""):
+    row = CARevocation(serial=serial, reason=reason, revoked_at_s=100.0, expires_at_s=200.0)
+    return CARevoke(revocation=row)
+
+
+def test_a_leaf_is_revoked_once(replica):
+    first = replica.do(revoke("0a", "stolen"))
+    again = replica.do(revoke("0a", "another reason"))
+
+    assert first == again
+    assert (first.create_index, first.modify_index) == (1, 1)
+    assert replica.store.last_index(CA_REVOCATIONS.name) == 1
+
+
+def test_revocations_are_forgotten_when_the_leaf_has_ended(replica):
+    replica.do(revoke("0a"))
+
+    replica.do(CAPrune(rotated_out_before_s=0, now_s=200.0))
+    kept = len(replica.store.all(CA_REVOCATIONS))
+    replica.do(CAPrune(rotated_out_before_s=0, now_s=200.5))
+
+    assert kept == 1
+    assert replica.store.all(CA_REVOCATIONS) == []
+
+
+def test_too_many_revocations_are_refused(replica, monkeypatch):
+    monkeypatch.setattr("catalog.writes.connect.REVOCATIONS_MAX", 1)
+    replica.do(revoke("0a"))
+
+    assert isinstance(replica.apply(revoke("0b")), TooLarge)

@@ -118,3 +118,48 @@ async def test_intentions_decide_who_is_authorized(mesh):
 
     assert [answer.json["Authorized"] for answer in answers] == [False, True]
     assert answers[0].json["Reason"].startswith("Matched intention: default/a => default/b")
+
+
+async def test_a_leaf_is_revoked_by_its_serial_number(mesh):
+    by_url = await mesh.http("PUT", "/v1/connect/ca/revoke?serial=0a:1b&reason=stolen")
+    by_body = await mesh.http("PUT", "/v1/connect/ca/revoke", b'{"Serial":"C","Reason":"lost"}')
+
+    listed = await mesh.http("GET", "/v1/connect/ca/revocations")
+
+    assert (by_url.status, by_body.status) == (200, 200)
+    assert [by_url.json, by_body.json] == listed.json
+    assert [(row["Serial"], row["Reason"]) for row in listed.json] == [
+        ("0a:1b", "stolen"),
+        ("0c", "lost"),
+    ]
+    assert listed.json[0]["RevokedAt"] == "2027-01-15T08:00:00Z"
+    assert listed.headers["X-Consul-Index"] == str(listed.json[1]["ModifyIndex"])
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "text"),
+    [
+        ("", b"", "Bad request: Serial must be specified"),
+        ("?serial=0x12", b"", "invalid certificate serial number '0x12'"),
+        ("", b"[]", "Bad request: Request decode failed: "),
+    ],
+)
+async def test_wrong_revocations_are_answered_with_400(mesh, target, body, text):
+    answer = await mesh.http("PUT", f"/v1/connect/ca/revoke{target}", body)
+
+    assert (answer.status, answer.text[: len(text)]) == (400, text)
+
+
+async def test_a_revoked_client_is_not_authorized(mesh):
+    leaf = (await mesh.http("GET", "/v1/agent/connect/ca/leaf/a")).json
+    question = {
+        "Target": "b",
+        "ClientCertURI": leaf.service_uri,
+        "ClientCertSerial": leaf.serial_number,
+    }
+    before = await mesh.http("POST", AUTHORIZE, json.dumps(question).encode())
+
+    await mesh.http("PUT", f"/v1/connect/ca/revoke?serial={leaf.serial_number}")
+    after = await mesh.http("POST", AUTHORIZE, json.dumps(question).encode())
+
+    assert (before.json["Authorized"], after.json["Authorized"]) == (True, False)

@@ -1,13 +1,17 @@
 import pytest
+from msgspec.structs import replace
 
 from agent.rpc.endpoints.connect import (
     CAConfigurationGet,
     CAConfigurationSet,
+    CARevocationsGet,
+    CARevoke,
     CARootsGet,
     ConnectAuthorize,
 )
-from catalog.errors import Invalid
+from catalog.errors import BadRequest, Invalid
 from catalog.rows.connect import CAConfiguration
+from catalog.tables import CA_CONFIGURATION
 from tests.agent.connect.mesh import Mesh
 
 
@@ -50,3 +54,38 @@ async def test_identities_of_other_meshes_are_refused(mesh):
     ]
 
     assert decisions == [True, False]
+
+
+async def test_a_revoked_leaf_is_authorized_for_nothing(mesh):
+    ours = (await mesh.router.call(CARootsGet())).value.trust_domain
+    await mesh.router.call(CARevoke(serial="0A1B", reason="stolen"))
+
+    decisions = [
+        (
+            await mesh.router.call(
+                ConnectAuthorize(trust_domain=ours, source="a", destination="b", serial=serial)
+            )
+        ).value
+        for serial in ("0a:1b", "0a:1c", "not a serial")
+    ]
+
+    assert [decision.allowed for decision in decisions] == [False, True, True]
+    assert decisions[0].reason == "Certificate is revoked: serial number 0a:1b"
+    (row,) = (await mesh.router.call(CARevocationsGet())).value
+    assert (row.serial, row.reason, row.revoked_at_s) == ("0a:1b", "stolen", mesh.now_s)
+
+
+@pytest.mark.parametrize(
+    ("serial", "reason", "text"),
+    [("xyz", "", "invalid certificate serial number 'xyz'"), ("01", "x" * 513, "reason is longer")],
+)
+async def test_wrong_revocations_are_refused(mesh, serial, reason, text):
+    with pytest.raises(BadRequest, match=text):
+        await mesh.router.call(CARevoke(serial=serial, reason=reason))
+
+
+async def test_secrets_of_the_configuration_leave_no_server(mesh):
+    stored = replace(mesh.store.get(CA_CONFIGURATION, ""), secrets={"Token": "t0ken"})
+    mesh.store.put(CA_CONFIGURATION, stored)
+
+    assert "t0ken" not in str((await mesh.router.call(CAConfigurationGet())).value)

@@ -94,3 +94,72 @@ def test_sources_are_stored_by_precedence_with_type():
         {"Name": "w", "Action": "allow", "Precedence": 9, "Type": "consul"},
         {"Name": "*", "Action": "deny", "Precedence": 8, "Type": "consul"},
     ]
+
+
+JWT = {"Providers": [{"Name": "okta", "VerifyClaims": [{"Path": ["a", "b"], "Value": "c"}]}]}
+
+
+def test_intentions_name_the_providers_of_their_tokens():
+    permission_with_token = {
+        "Action": "allow",
+        "HTTP": {"PathPrefix": "/"},
+        "JWT": {"Providers": [{"Name": "auth0"}]},
+    }
+    body = {
+        "Kind": "service-intentions",
+        "Name": "d",
+        "JWT": JWT,
+        "Sources": [{"Name": "w", "Permissions": [permission_with_token]}],
+    }
+
+    entry = normalize(decode_entry(body))
+
+    assert {"okta", "auth0"} == entry.jwt_providers
+    assert JWT == entry_to_json(entry)["JWT"]
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ({"Peer": "*"}, "Sources[0].Peer: cannot use wildcard '*' in peer"),
+        (
+            {"Peer": "p", "Partition": "q"},
+            "Sources[0].Peer: cannot set Peer and Partition at the same time.",
+        ),
+        (
+            {"SamenessGroup": "g"},
+            "Sources[0].SamenessGroup: sameness groups are an enterprise-only feature",
+        ),
+        ({"Partition": "q"}, "Sources[0]: Setting Partition requires Consul Enterprise"),
+    ],
+)
+def test_source_is_of_this_cluster_or_of_one_peer(refusal, source, text):
+    sources = [{"Name": "w", "Action": "allow", **source}]
+
+    assert text == refusal({"Kind": "service-intentions", "Sources": sources})
+
+
+def test_sources_of_one_name_are_told_apart_by_peer(refusal):
+    sources = [{"Name": "w", "Action": "allow"}, {"Name": "w", "Peer": "p", "Action": "deny"}]
+    body = {"Kind": "service-intentions", "Sources": sources}
+
+    assert "" == refusal(body)
+    assert 'Sources[2] defines peer("p") "w" more than once' == refusal(
+        {**body, "Sources": [*sources, sources[1]]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("jwt", "text"),
+    [
+        ({"Providers": [{}]}, "JWT.Providers[0].Name is required"),
+        (
+            {"Providers": [{"Name": "o", "VerifyClaims": [{"Value": "x"}]}]},
+            "JWT.Providers[0].VerifyClaims[0].Path should not be empty",
+        ),
+    ],
+)
+def test_requirement_of_a_token_names_provider_and_claim(refusal, jwt, text):
+    sources = [{"Name": "w", "Action": "allow"}]
+
+    assert text == refusal({"Kind": "service-intentions", "JWT": jwt, "Sources": sources})

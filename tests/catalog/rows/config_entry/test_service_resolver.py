@@ -7,7 +7,46 @@ from catalog.rows.config_entry.service_resolver import ServiceResolver, Subset
     ("fields", "text"),
     [
         ({}, ""),
-        ({"Subsets": {"v1": {"Filter": "(("}}}, ""),
+        ({"Subsets": {"v1": {"Filter": "Service.Meta.v == 1"}}}, ""),
+        ({"RequestTimeout": "-1s"}, "Bad RequestTimeout '-1s', must be >= 0"),
+        (
+            {"Redirect": {"Service": "y", "Peer": "p", "ServiceSubset": "v1"}},
+            "Redirect.Peer cannot be set with Redirect.ServiceSubset",
+        ),
+        (
+            {"Redirect": {"Service": "y", "Peer": "p", "Datacenter": "dc2"}},
+            "Redirect.Peer cannot be set with Redirect.Datacenter",
+        ),
+        ({"Redirect": {"Peer": "p"}}, "Redirect.Peer defined without Redirect.Service"),
+        (
+            {"Redirect": {"Service": "y", "Partition": "p"}},
+            "Redirect: Setting Partition requires Consul Enterprise",
+        ),
+        (
+            {"Redirect": {"SamenessGroup": "g"}},
+            "Redirect: Setting SamenessGroup requires Consul Enterprise",
+        ),
+        ({"Failover": {"*": {"Targets": [{"Service": "y"}, {"Datacenter": "dc2"}]}}}, ""),
+        (
+            {"Failover": {"*": {"Targets": [{"Service": "y"}], "Datacenters": ["dc2"]}}},
+            'Bad Failover["*"]: Targets cannot be set with Datacenters',
+        ),
+        (
+            {"Failover": {"*": {"Targets": [{"Service": "y"}], "Service": "z"}}},
+            'Bad Failover["*"]: Targets cannot be set with Service',
+        ),
+        (
+            {"Failover": {"*": {"Targets": [{"Peer": "p", "Datacenter": "dc2"}]}}},
+            'Bad Failover["*"].Targets[0]: Peer cannot be set with Datacenter',
+        ),
+        (
+            {"Failover": {"*": {"Targets": [{"ServiceSubset": "v9"}]}}},
+            'Bad Failover["*"].Targets[0]: ServiceSubset "v9" is not a valid subset of "x"',
+        ),
+        (
+            {"Failover": {"*": {"Service": "y", "Policy": {"Mode": "order-by-locality"}}}},
+            'Bad Failover["*"]: Setting failover policies requires Consul Enterprise',
+        ),
         ({"DefaultSubset": "x"}, 'DefaultSubset "x" is not a valid subset'),
         ({"ConnectTimeout": "-5s"}, "Bad ConnectTimeout '-5s', must be >= 0"),
         ({"Failover": {"no": {"Service": "x"}}}, 'Bad Failover["no"]: not a valid subset'),
@@ -57,3 +96,9 @@ def test_resolver_that_contradicts_itself_is_refused(refusal, fields, text):
 def test_resolver_that_changes_nothing_is_the_default():
     assert ServiceResolver(name="x").is_default
     assert not ServiceResolver(name="x", subsets={"v1": Subset()}).is_default
+
+
+def test_filter_that_cannot_be_read_is_refused(refusal):
+    text = refusal({"Kind": "service-resolver", "Subsets": {"v1": {"Filter": "(("}}})
+
+    assert text.startswith('Filter for subset "v1" is not a valid expression: ')

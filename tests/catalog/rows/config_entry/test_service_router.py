@@ -46,6 +46,37 @@ def routes(http, destination=None):
             "Route[0] cannot make use of PrefixRewrite without configuring either PathExact "
             "or PathPrefix",
         ),
+        (
+            routes({}, {"RetryOn": ["5xx", "sometimes"]}),
+            'Route[0] contains an invalid retry condition: "sometimes"',
+        ),
+        (
+            routes({}, {"RetryOnStatusCodes": [503, 99]}),
+            "Route[0] RetryOnStatusCodes contains 99, which is no HTTP status",
+        ),
+        (
+            routes({}, {"Mirror": {"Service": "y", "Percent": 101}}),
+            "Route[0] Mirror.Percent must be between 0 and 100, not 101",
+        ),
+        (
+            routes({}, {"Fault": {"AbortStatus": 99}}),
+            "Route[0] Fault.AbortStatus must be between 200 and 599, not 99",
+        ),
+        (routes({}, {"Fault": {}}), "Route[0] Fault should contain Delay or AbortStatus"),
+        (
+            routes({}, {"PerTryTimeout": "-1s"}),
+            "Route[0] PerTryTimeout must be >= 0, not -1s",
+        ),
+        (
+            routes({}, {"RetryBackOff": {"BaseInterval": "2s", "MaxInterval": "1s"}}),
+            "Route[0] RetryBackOff.MaxInterval must be >= RetryBackOff.BaseInterval",
+        ),
+        (routes({}, {"RateLimit": {}}), "Route[0] RateLimit.RequestsPerSecond must be > 0"),
+        (
+            routes({}, {"Partition": "p"}),
+            "Route[0] Destination: Setting Partition requires Consul Enterprise",
+        ),
+        (routes({"Methods": ["brew"]}), 'Route[0] Methods contains an invalid method "BREW"'),
         ({"Kind": "service-router", "Name": ""}, "Name is required"),
     ],
 )
@@ -73,3 +104,25 @@ def test_router_shows_only_what_is_set():
         "CreateIndex": 0,
         "ModifyIndex": 0,
     }
+
+
+def test_router_takes_what_is_not_consuls_in_either_spelling():
+    destination = {
+        "per_try_timeout": "250ms",
+        "retry_back_off": {"base_interval": "10ms", "max_interval": "1s"},
+        "mirror": {"service": "shadow", "percent": 12.5, "body_bytes_max": 1024},
+        "fault": {"delay": "1s", "delay_percent": 0, "abort_status": 503, "abort_percent": 5},
+        "rate_limit": {"requests_per_second": 10, "requests_max_burst": 20},
+    }
+    body = {"Name": "x", **routes({"path_prefix": "/", "case_insensitive": True}, destination)}
+
+    (route,) = entry_to_json(normalize(decode_entry(body)))["Routes"]
+
+    assert {"PathPrefix": "/", "CaseInsensitive": True} == route["Match"]["HTTP"]
+    assert {
+        "PerTryTimeout": "250ms",
+        "RetryBackOff": {"BaseInterval": "10ms", "MaxInterval": "1s"},
+        "Mirror": {"Service": "shadow", "Percent": 12.5, "BodyBytesMax": 1024},
+        "Fault": {"Delay": "1s", "DelayPercent": 0, "AbortStatus": 503, "AbortPercent": 5},
+        "RateLimit": {"RequestsPerSecond": 10, "RequestsMaxBurst": 20},
+    } == route["Destination"]

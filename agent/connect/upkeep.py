@@ -1,0 +1,112 @@
+"""The leader's care of the authority: roots and intermediates renewed in time, old ones forgotten.
+
+A root that is made here is followed by another one, cross-signed, early enough that each of its
+leaves ends before it does; a root of somebody else is only warned about. Consul leaves its roots to
+end (https://github.com/hashicorp/consul/issues/9443).
+"""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from agent.connect import certificates, renewal
+from agent.connect.authority import Authority
+from agent.connect.provider import NewRoot, signing_intermediate, with_intermediate
+from agent.connect.settings import BUILTIN
+from catalog.duration import SECOND
+from catalog.errors import CatalogError
+from catalog.rows.connect import CARoot
+from raft.errors import RaftError
+
+PRUNE_INTERVAL_S: Final = 3600.0  # roots live for days: an hour more does not matter
+PRUNE_LEAF_LIVES: Final = 2  # an old root stays until its last leaf is dead, and as long again
+LOOK_INTERVAL_S: Final = 60.0  # a clock is read; the shortest life that is allowed is an hour
+ALARM_INTERVAL_S: Final = 3600.0  # often enough to be seen, seldom enough to be borne
+
+_log = structlog.get_logger("agent.connect")
+
+
+class Upkeep:
+    """See the module. Its loops run while this server leads; an error never ends them."""
+
+    def __init__(self, authority: Authority) -> None:
+        self._authority = authority
+        self._alarmed_at_s = float("-inf")
+
+    async def prune(self) -> None:
+        """Forget roots whose last leaf is long dead, and revocations of dead leaves."""
+        while True:
+            await asyncio.sleep(PRUNE_INTERVAL_S)
+            try:
+                await self._authority.prune(PRUNE_LEAF_LIVES)
+            except RaftError as error:
+                _log.warning("old roots not forgotten yet", error=str(error))
+
+    async def run(self) -> None:
+        """Renew what is due, again and again."""
+        while True:
+            try:
+                await self.look()
+            except (CatalogError, RaftError) as error:
+                _log.error("certificate authority not kept up", error=str(error))
+            await asyncio.sleep(LOOK_INTERVAL_S)
+
+    async def look(self) -> None:
+        """Renew what is due now. Raises CatalogError or RaftError."""
+        authority = self._authority
+        active = authority.active_root()
+        if active is None:
+            return
+        await authority.provider().keep_access()
+        leaf_life_s = authority.settings().leaf_cert_ttl_ns / SECOND
+        start_s, end_s = _life(active.root_cert)
+        if authority.now_s() >= renewal.root_due_s(start_s, end_s, leaf_life_s):
+            await self._follow(active, end_s)
+        await self._renew_intermediate()
+
+    async def _follow(self, active: CARoot, end_s: float) -> None:
+        why_not = self._why_not_followed()
+        if not why_not:
+            _log.info("root certificate followed by another one", root=active.id)
+            await self._authority.rotate()
+            return
+        now_s = self._authority.now_s()
+        if now_s - self._alarmed_at_s >= ALARM_INTERVAL_S:
+            self._alarmed_at_s = now_s
+            left_s = round(end_s - now_s)
+            _log.error(
+                "root certificate about to expire", root=active.id, reason=why_not, left_s=left_s
+            )
+
+    def _why_not_followed(self) -> str:
+        configuration, settings = self._authority.configuration(), self._authority.settings()
+        assert configuration is not None
+        if configuration.provider != BUILTIN:
+            return "it is the provider's"
+        if settings.private_key or settings.root_cert:
+            return "its key was given by the configuration"
+        return "cross-signing is off" if settings.disable_cross_signing else ""
+
+    async def _renew_intermediate(self) -> None:
+        authority = self._authority
+        active, present = authority.active_root(), authority.configuration()
+        assert active is not None
+        signing = signing_intermediate(active)
+        if signing is None:
+            return
+        if authority.now_s() < renewal.intermediate_due_s(*_life(signing)):
+            return
+        pem = await authority.provider().renew_intermediate()
+        if pem is not None:
+            assert present is not None
+            await authority.store(present, present, NewRoot(with_intermediate(active, pem)))
+            _log.info("intermediate certificate renewed", root=active.id)
+
+
+def _life(pem: str) -> tuple[float, float]:
+    certificate = certificates.parse_certificate(pem)
+    return (
+        certificate.not_valid_before_utc.timestamp(),
+        certificate.not_valid_after_utc.timestamp(),
+    )

@@ -1,0 +1,93 @@
+"""Conditions on text and on headers, made ready once for many requests.
+
+Rules are UTF-8, compared as bytes. Regular expressions are RE2's and must match the whole text.
+Source: Consul, service-router and service-intentions; Envoy, HeaderMatcher.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+import re2
+
+from proxy.api import HeaderMatch
+from proxy.core.request import RequestFacts
+
+PATTERNS_MAX: Final = 256
+"""Compiled regular expressions that are kept: those of a large router; each takes some 10 KB."""
+PATTERN_MEMORY_BYTES_MAX: Final = 1_048_576
+"""Of one expression with its automaton; RE2 gives up on what needs more: it does not match."""
+
+Test = Callable[[bytes], bool]
+HeaderTest = Callable[[RequestFacts], bool]
+
+
+@lru_cache(PATTERNS_MAX)
+def pattern(text: str, *, ignore_case: bool = False) -> Test:
+    """Whether a whole text matches an RE2 expression. What does not compile matches nothing."""
+    options = re2.Options()
+    options.never_capture = True
+    options.log_errors = False
+    options.max_mem = PATTERN_MEMORY_BYTES_MAX
+    options.case_sensitive = not ignore_case
+    try:
+        compiled = re2.compile(text.encode(), options)
+    except re2.error:
+        return _never
+    return lambda value: compiled.fullmatch(value) is not None
+
+
+def is_pattern(text: str) -> bool:
+    """Whether RE2 takes an expression."""
+    return pattern(text) is not _never
+
+
+def header_test(match: HeaderMatch, *, when_missing: bool = False) -> HeaderTest:
+    """Whether a request meets a condition on a header.
+
+    ``when_missing`` is what an inverted comparison says of a header that is not there: Envoy says
+    no. (``present`` compares nothing: inverted, it asks for the absence.)
+    """
+    name = match.name.lower().encode()
+    inverted = match.invert
+    compare = _comparison(match)
+    if compare is None:
+        return lambda facts: (facts.header(name) is None) == inverted
+    missing = inverted and when_missing
+
+    def holds(facts: RequestFacts) -> bool:
+        value = facts.header(name)
+        return missing if value is None else compare(value) != inverted
+
+    return holds
+
+
+def _comparison(match: HeaderMatch) -> Test | None:
+    """The comparison with a value; None if only presence is asked for."""
+    if match.regex:
+        return pattern(match.regex, ignore_case=match.ignore_case)
+    wanted = (match.exact or match.prefix or match.suffix or match.contains).encode()
+    if not wanted:
+        return None if match.present else _is_empty
+    if not match.ignore_case:
+        return _text_test(match, wanted)
+    folded = _text_test(match, wanted.lower())
+    return lambda value: folded(value.lower())
+
+
+def _text_test(match: HeaderMatch, wanted: bytes) -> Test:
+    if match.exact:
+        return wanted.__eq__
+    if match.prefix:
+        return lambda value: value.startswith(wanted)
+    if match.suffix:
+        return lambda value: value.endswith(wanted)
+    return lambda value: wanted in value
+
+
+def _is_empty(value: bytes) -> bool:
+    return not value
+
+
+def _never(_value: bytes) -> bool:
+    return False
