@@ -44,6 +44,7 @@ WITHOUT_MIRROR = {
     "agent/http/routes/*.py": "declarations; replayed, documented and fuzzed",
     "agent/rpc/endpoints/*.py": "each answer is replayed by tests/compat/test_conformance.py",
     "catalog/rows/*.py": "declarations; tests/catalog/test_shape.py and test_schema.py read them",
+    "proxy/__main__.py": "tests/proxy/test_main.py starts it",
     "proxy/api/*.py": "values; tests/proxy/test_messages.py sends them",
     "proxy/connection.py": "protocols; the tests of what drives and what handles connections",
     "proxy/http.py": "protocols; the tests of the codecs and of the exchange",
@@ -52,7 +53,7 @@ WITHOUT_MIRROR = {
 # Modules that no other one imports, each with who runs it.
 NOT_IMPORTED = {
     "agent.main": "the entry point",
-    "proxy.main": "the worker's entry point",
+    "proxy.__main__": "the worker's entry point",
     "proxy.messages": "the feed's vocabulary",
     "proxy.serving": "the vocabulary of the worker's parts",
     "*.docs": "a test keeps the reference page that it makes current",

@@ -1,0 +1,34 @@
+"""Makes the worker out of its parts: the only file that knows which ones they are."""
+
+from proxy.api import Cluster
+from proxy.chain_serving import Surroundings
+from proxy.connection import Facts, Handler, HandlerFactory
+from proxy.dial import connect
+from proxy.l4 import TcpProxy
+from proxy.listener import Acceptor, bind
+from proxy.runtime import ClusterAtWork, Parts
+from proxy.serving import Choice, Serving
+from proxy.tls import Contexts
+from proxy.upstream import ClusterUpstream
+
+
+def make_parts(around: Surroundings) -> Parts:
+    """What proxies are made of in a real worker."""
+
+    def make_upstream(cluster: Cluster, contexts: Contexts) -> ClusterAtWork:
+        async def dial(
+            choice: Choice, make: HandlerFactory, alpn: tuple[str, ...], timeout_s: float
+        ) -> None:
+            await connect(choice.endpoint, choice.group.tls, contexts, make, alpn, timeout_s)
+
+        return ClusterUpstream(cluster, dial, around.now_s, around.random)
+
+    def make_handler(serving: Serving, facts: Facts, contexts: Contexts) -> Handler:
+        def is_revoked(serial: str) -> bool:
+            return serial in serving.proxy.revoked
+
+        return TcpProxy(serving, facts, start=around.start, is_revoked=is_revoked)
+
+    return Parts(
+        bind=bind, make_acceptor=Acceptor, make_handler=make_handler, make_upstream=make_upstream
+    )

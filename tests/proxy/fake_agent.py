@@ -1,0 +1,46 @@
+"""The agent's end of a feed, for tests of workers."""
+
+import asyncio
+from pathlib import Path
+
+from proxy.frames import frame, reader_of_worker
+from proxy.messages import ToAgent, ToWorker
+from proxy.unix_socket import listen_unix
+
+HEAR_WAIT_S = 10.0  # a process that starts on two busy cores
+
+
+class FakeAgent:
+    """The other end: hears what workers say."""
+
+    def __init__(self, path: Path) -> None:
+        self.heard: asyncio.Queue[ToAgent] = asyncio.Queue()
+        self.writers: list[asyncio.StreamWriter] = []
+        self._path = path
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_unix_server(self._serve, sock=listen_unix(self._path))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
+        frames = reader_of_worker()
+        while chunk := await reader.read(65536):
+            for message in frames.feed(chunk):
+                self.heard.put_nowait(message)
+        writer.close()
+
+    async def hear(self) -> ToAgent:
+        """What was said next."""
+        async with asyncio.timeout(HEAR_WAIT_S):
+            return await self.heard.get()
+
+    def tell(self, message: ToWorker) -> None:
+        """Say something to the worker that came last."""
+        self.writers[-1].write(frame(message))
+
+    def stop(self) -> None:
+        """Go away, as one that is restarted."""
+        self._server.close()
+        for writer in self.writers:
+            writer.close()
+        self.writers.clear()
