@@ -25,6 +25,7 @@ from proxy.messages import (
     Remove,
     Report,
     Tap,
+    Tapped,
     ToWorker,
 )
 from proxy.notices import Notices
@@ -73,7 +74,9 @@ class Worker:
     ) -> None:
         self._options = options
         self._world = world
-        self.recording = Recording()
+        self.recording = Recording(
+            wall_s=world.wall_s, random=world.random, tell=self._tell_tapped
+        )
         loop = asyncio.get_running_loop()
         around = Surroundings(
             now_s=world.now_s,
@@ -108,6 +111,7 @@ class Worker:
         finally:
             for task in tasks:
                 task.cancel()
+            self.recording.close()
 
     def end(self, drain_s: float | None = None) -> None:
         """Drain, then end; asked for a second time, end at once. None: as long as proxies say."""
@@ -141,7 +145,7 @@ class Worker:
                 self._versions.pop(id, None)
                 self._runtime.remove(id, drain_s)
             case Tap():
-                _log.debug("tap %d", message.number)
+                self.recording.tap(message)
             case HandOver(path=path):
                 self._world.start("hand-over", self._give(Path(path)))
             case Adopt(path=path):
@@ -151,6 +155,9 @@ class Worker:
                     self.end(drain_s)
             case _:
                 assert_never(message)
+
+    def _tell_tapped(self, tapped: Tapped) -> None:
+        self._feed.send(tapped)
 
     def _tell_applied(self, id: str) -> None:
         version = self._versions.get(id)
@@ -203,9 +210,12 @@ class Worker:
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(REPORT_INTERVAL_S)
+            self.recording.flush()
             if self._feed.is_connected:
                 self._feed.send(self._make_report())
-            elif self._is_orphan() and self._draining is None:
+                continue
+            self.recording.taps.clear()
+            if self._is_orphan() and self._draining is None:
                 _log.warning("no agent for %.0f s, ending", self._feed.lost_for_s)
                 self.end()
 

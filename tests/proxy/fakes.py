@@ -15,7 +15,7 @@ from proxy.api import (
 )
 from proxy.chain_serving import Surroundings
 from proxy.connection import Carrier, Facts, Handler
-from proxy.messages import Instance
+from proxy.messages import Instance, Tapped
 from proxy.notices import Notices
 from proxy.recorder import Recording
 from proxy.runtime import Parts
@@ -158,7 +158,10 @@ class Fakes:
         self.acceptors: list[FakeAcceptor] = []
         self.handlers: list[FakeHandler] = []
         self.upstreams: list[FakeUpstream] = []
-        self.recording = Recording()
+        self.tapped: list[Tapped] = []
+        self.recording = Recording(
+            wall_s=lambda: 1000.0, random=lambda: 0.5, tell=self.tapped.append
+        )
         self.failures: list[Exception] = []
         self.around = Surroundings(
             now_s=lambda: self.clock.now_s,

@@ -1,8 +1,16 @@
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from proxy.api import AccessLog, Tracing
+from proxy.chain_serving import ChainServing, ProxyState
 from proxy.connection import Facts
-from proxy.messages import Edge
-from proxy.recorder import EDGES_MAX
-from proxy.serving import Record
-from tests.proxy.fakes import Fakes
+from proxy.edge_counts import EDGES_MAX
+from proxy.http import RequestHead
+from proxy.messages import Edge, Tap
+from proxy.serving import Record, Recorder
+from tests.proxy.fakes import Fakes, chain, listener, proxy
 from tests.proxy.test_chain_serving import serving_of
 
 FACTS = Facts(listener="public", remote="1.2.3.4:5")
@@ -56,3 +64,60 @@ def test_too_many_edges_are_counted_together() -> None:
 
     assert EDGES_MAX + 1 == len(edges)
     assert EDGES_MAX + 10 == sum(counts.requests for counts in edges)
+
+
+def head(*headers: tuple[bytes, bytes]) -> RequestHead:
+    return RequestHead(
+        method=b"GET", scheme=b"http", authority=b"web", target=b"/", headers=list(headers)
+    )
+
+
+TRACED = (b"traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+
+
+def test_without_a_collector_a_trace_is_passed_on_as_it_came() -> None:
+    recorder, request, seen = serving_of(Fakes(), protocol="http").recorder, head(TRACED), record()
+
+    recorder.trace(request, seen)
+
+    assert [TRACED] == request.headers
+    assert ("4bf92f3577b34da6a3ce929d0e0e4736", "") == (seen.trace_id, seen.span_id)
+
+
+def test_without_a_trace_and_a_collector_nothing_is_touched() -> None:
+    recorder, request, seen = serving_of(Fakes(), protocol="http").recorder, head(), record()
+
+    recorder.trace(request, seen)
+
+    assert ([], "") == (request.headers, seen.trace_id)
+
+
+def test_with_a_collector_the_next_hop_is_told_of_the_own_span() -> None:
+    recorder = recorder_of(tracing=Tracing(otlp_url="http://127.0.0.1:9"))
+    for request in (head(TRACED), head()):
+        seen = record()
+
+        recorder.trace(request, seen)
+
+        ((name, value),) = request.headers
+        assert (b"traceparent", f"00-{seen.trace_id}-{seen.span_id}-01".encode()) == (name, value)
+
+
+def test_what_has_ended_is_logged_and_shown(tmp_path: Path) -> None:
+    path = tmp_path / "access.log"
+    fakes = Fakes()
+    recorder = recorder_of(fakes, access_log=AccessLog(kind="file", path=str(path)))
+    fakes.recording.tap(Tap(number=3))
+
+    recorder.finished(record(protocol="http", method="GET", status=200))
+    fakes.recording.flush()
+
+    assert 1 == len(path.read_text().splitlines())
+    assert [3] == [shown.tap for shown in fakes.tapped]
+    fakes.recording.close()
+
+
+def recorder_of(fakes: Fakes | None = None, **fields: Any) -> Recorder:
+    told = msgspec.structs.replace(proxy(), **fields)
+    made = fakes or Fakes()
+    return ChainServing(ProxyState(told), listener(), chain(protocol="http"), made.around).recorder

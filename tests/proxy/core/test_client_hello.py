@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from proxy.core.client_hello import (
     HELLO_BYTES_MAX,
-    RECORDS_MAX,
     BadHelloError,
     ClientHello,
     parse_client_hello,
