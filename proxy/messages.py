@@ -79,13 +79,17 @@ class Drain(_Message, frozen=True, kw_only=True, tag=True):
 
 
 class Hello(_Message, frozen=True, kw_only=True, tag=True):
-    """``proxies``: the only ones that this worker serves (one that a user started); None: all."""
+    """``proxies``: the only ones that this worker serves (one that a user started); None: all.
+
+    ``is_draining``: it accepts no more and will end, so another one has to serve.
+    """
 
     version: str
     pid: int
     slot: int = 0
     proxies: tuple[str, ...] | None = None
     serving: dict[str, int] = msgspec.field(default_factory=dict)
+    is_draining: bool = False
 
 
 class Applied(_Message, frozen=True, kw_only=True, tag=True):

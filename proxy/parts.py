@@ -24,10 +24,7 @@ def make_parts(around: Surroundings) -> Parts:
         return ClusterUpstream(cluster, dial, around.now_s, around.random)
 
     def make_handler(serving: Serving, facts: Facts, contexts: Contexts) -> Handler:
-        def is_revoked(serial: str) -> bool:
-            return serial in serving.proxy.revoked
-
-        return TcpProxy(serving, facts, start=around.start, is_revoked=is_revoked)
+        return TcpProxy(serving, facts)
 
     return Parts(
         bind=bind, make_acceptor=Acceptor, make_handler=make_handler, make_upstream=make_upstream

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from tempfile import NamedTemporaryFile
-from typing import Final
+from typing import Final, cast
 
 from proxy.api import ClientTls, Identity, ProxyConfig, ServerTls, TlsVersions
 from proxy.connection import Peer
@@ -130,7 +130,7 @@ def peer_of(session: TlsSession) -> Peer | None:
     certificate = session.getpeercert()
     if not certificate:
         return None
-    names = certificate.get("subjectAltName", ())
+    names = cast("tuple[tuple[str, str], ...]", certificate.get("subjectAltName", ()))
     uris = [value for kind, value in names if kind == "URI"]
     serial = bytes.fromhex(str(certificate["serialNumber"])).hex(":")
     return parse_peer(uris[0], serial) if len(uris) == 1 else None

@@ -147,6 +147,13 @@ class Locality(Section, frozen=True):
 
 
 class Proxy(Section, frozen=True):
-    """Worker processes of the built-in data plane."""
+    """The built-in data plane, and its worker processes."""
 
+    enabled: bool = opt(True, "Carry the traffic of the sidecars and gateways registered here.")
     workers: int = opt(1, "Worker processes; each uses one core.", check=between(1, 64))
+    drain_time: Duration = opt(
+        30 * SECOND,
+        "Time that connections of a changed or removed listener may go on.",
+        reload=LIVE,
+        check=not_negative,
+    )

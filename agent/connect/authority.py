@@ -21,6 +21,7 @@ from agent.connect.secret import hide, reveal
 from agent.connect.settings import (
     BUILTIN,
     HIDDEN,
+    VAULT,
     AuthoritySettings,
     canonical,
     read_settings,
@@ -38,7 +39,7 @@ from catalog.rows.connect import (
 from catalog.store import Store
 from catalog.tables import CA_CONFIGURATION, CA_REVOCATIONS, CA_ROOTS, CA_SIGNERS
 
-CONFIGURED_PROVIDERS: Final = (BUILTIN,)
+PROVIDERS: Final = (BUILTIN, VAULT)
 
 _log = structlog.get_logger("agent.connect")
 
@@ -118,7 +119,14 @@ class Authority:
         if configuration.provider == BUILTIN:
             issuer = self._issuer(active) if active else None
             return Builtin(settings, configuration.cluster_id, issuer, around)
-        raise AssertionError(configuration.provider)
+        # Most servers never talk to Vault.
+        from agent.connect.vault import Place, Vault
+        from agent.connect.vault_client import VaultClient
+        from agent.connect.vault_settings import read_vault_settings
+
+        vault = read_vault_settings(config)
+        place = Place(configuration.cluster_id, self.now_s, self._new_uuid)
+        return Vault(settings, vault, VaultClient(vault, self.now_s), place, active)
 
     def _issuer(self, root: CARoot) -> Issuer | None:
         signer = self._store.get(CA_SIGNERS, root.id)
@@ -135,7 +143,7 @@ class Authority:
 
     async def _configure(self, wanted: CAConfiguration) -> None:
         present = self.configuration()
-        if wanted.provider not in CONFIGURED_PROVIDERS:
+        if wanted.provider not in PROVIDERS:
             message = f'could not initialize provider: unknown CA provider "{wanted.provider}"'
             raise Invalid(message)
         if wanted.state and wanted.state != (present.state if present else None):

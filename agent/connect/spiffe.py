@@ -118,6 +118,11 @@ def root_common_name(cluster_id: str, unique: str) -> str:
     return f"pri-{_sanitized(unique)[:8]}.consul.ca.{cluster_id[:8]}.consul"
 
 
+def intermediate_common_name(cluster_id: str, unique: str) -> str:
+    """The common name of an intermediate."""
+    return f"sec-{_sanitized(unique)[:8]}.consul.ca.{cluster_id[:8]}.consul"
+
+
 def leaf_common_name(identity: MemberIdentity) -> str:
     """The common name of a leaf: for people, since identities are compared by URI."""
     match identity:

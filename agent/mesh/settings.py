@@ -13,6 +13,7 @@ import msgspec
 
 from catalog.duration import MILLISECOND, SECOND, parse_duration
 from catalog.errors import Invalid
+from catalog.rows.config_entry.upstream_defaults import PassiveHealthCheck
 from catalog.rows.node import Coord
 from proxy.api import CONNECT_TIMEOUT_S, HANDSHAKE_TIMEOUT_S, Outlier, Protocol
 
@@ -27,6 +28,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     ``default_allow`` is what no intention decides, ``default_reason`` says why. ``drain_s`` is how
     long connections of a changed or removed listener may go on. ``coordinate`` is this node's.
+    ``domains`` are those of the DNS, with their final dot.
     """
 
     node: str
@@ -35,6 +37,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     default_reason: str = ""
     drain_s: float = 30.0
     coordinate: Coord | None = None
+    domains: tuple[str, ...] = ()
 
 
 class ProxySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +121,11 @@ def protocol_of(name: str) -> Protocol:
     """A protocol by its name; what is unknown is carried as bytes."""
     lower = name.lower()
     return cast("Protocol", lower) if lower in _PROTOCOLS else "tcp"
+
+
+def outlier_of(row: PassiveHealthCheck) -> Outlier:
+    """The same of a config entry's row."""
+    return outlier(Given(msgspec.to_builtins(row)))
 
 
 class Given:

@@ -4,28 +4,31 @@ Pure: ``build`` asks `Answers` for what it needs, which notes what was asked and
 Nothing is built without roots and the proxy's own certificate: there would be nobody to be.
 """
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from agent.mesh.settings import Place, ProxySettings, proxy_settings
 from agent.mesh.snapshot_inbound import inbound
+from agent.mesh.snapshot_ingress import dialling_of, dns_names, ingress, ingress_entry
+from agent.mesh.snapshot_mesh_gateway import mesh_gateway
 from agent.mesh.snapshot_options import client_versions
+from agent.mesh.snapshot_terminating import terminating
 from agent.mesh.snapshot_upstreams import Dialler, outbound
 from agent.mesh.watch_questions import Answers, Entry, Leaf, Revoked, Roots
 from catalog.rows.config_entry import GLOBAL, PROXY_DEFAULTS, ProxyDefaults
 from catalog.rows.connect import CARoots, IssuedCertificate
 from catalog.rows.service import (
     KIND_CONNECT_PROXY,
+    KIND_INGRESS_GATEWAY,
+    KIND_MESH_GATEWAY,
+    KIND_TERMINATING_GATEWAY,
     AccessLogs,
     NodeService,
 )
 from proxy.api import AccessLog, Cluster, Identity, Listener, ProxyConfig, Tracing
-
-KINDS: Final = frozenset({KIND_CONNECT_PROXY})
-"""Registrations that have a proxy."""
-
 
 _LOG_KINDS: Final[dict[str, Literal["stdout", "stderr", "file"]]] = {
     "stdout": "stdout",
@@ -49,9 +52,9 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 class Built(msgspec.Struct):
     """A configuration in the making."""
 
-    listeners: list[Listener] = []
-    clusters: dict[str, Cluster] = {}
-    identities: dict[str, Identity] = {}
+    listeners: list[Listener] = msgspec.field(default_factory=list)
+    clusters: dict[str, Cluster] = msgspec.field(default_factory=dict)
+    identities: dict[str, Identity] = msgspec.field(default_factory=dict)
 
 
 def build(subject: Subject, place: Place, answers: Answers) -> ProxyConfig | None:
@@ -62,12 +65,8 @@ def build(subject: Subject, place: Place, answers: Answers) -> ProxyConfig | Non
     if roots is None:
         return None
     built = Built()
-    match service.kind:
-        case "connect-proxy":
-            is_somebody = _sidecar(subject, settings, place, roots, answers, built)
-        case kind:
-            raise AssertionError(kind)
-    if not is_somebody:
+    make = _MAKERS[service.kind]
+    if not make(_Making(subject, settings, place, roots, answers, built)):
         return None
     return ProxyConfig(
         id=service.id,
@@ -86,26 +85,79 @@ def build(subject: Subject, place: Place, answers: Answers) -> ProxyConfig | Non
     )
 
 
-def _sidecar(
-    subject: Subject,
-    settings: ProxySettings,
-    place: Place,
-    roots: CARoots,
-    answers: Answers,
-    built: Built,
-) -> bool:
+class _Making(NamedTuple):
+    """What a configuration is made from, and where it is filled in."""
+
+    subject: Subject
+    settings: ProxySettings
+    place: Place
+    roots: CARoots
+    answers: Answers
+    built: Built
+
+    @property
+    def service(self) -> NodeService:
+        return self.subject.service
+
+
+def _sidecar(of: _Making) -> bool:
     """Fill in a sidecar; False if its certificate is not there."""
-    name = subject.service.proxy.destination_service_name
-    leaf = answers.ask(Leaf(name))
+    name = of.service.proxy.destination_service_name
+    leaf = of.answers.ask(Leaf(name))
     if leaf is None:
         return False
-    built.identities[name] = identity(leaf)
-    into = inbound(subject.service, settings, place, roots, answers)
-    dialler = Dialler(name, place, roots.trust_domain, client_versions(answers))
-    out = outbound(subject.service, subject.registered, dialler, answers)
-    built.listeners += (*into.listeners, *out.listeners)
-    built.clusters |= into.clusters | out.clusters
+    of.built.identities[name] = identity(leaf)
+    into = inbound(of.service, of.settings, of.place, of.roots, of.answers)
+    dialler = Dialler(name, of.place, of.roots.trust_domain, client_versions(of.answers))
+    out = outbound(of.service, of.subject.registered, dialler, of.answers)
+    of.built.listeners += (*into.listeners, *out.listeners)
+    of.built.clusters |= into.clusters | out.clusters
     return True
+
+
+def _ingress(of: _Making) -> bool:
+    """Fill in an ingress gateway; False if its certificate or its entry are not there."""
+    name = of.service.service
+    entry = ingress_entry(name, of.answers)
+    if entry is None:
+        return False
+    leaf = of.answers.ask(Leaf(name, dns_names(entry, of.place)))
+    if leaf is None:
+        return False
+    of.built.identities[name] = identity(leaf)
+    dialling = dialling_of(name, of.place, of.roots.trust_domain, of.answers)
+    made = ingress(of.service, of.settings, dialling, entry)
+    of.built.listeners += made.listeners
+    of.built.clusters |= made.clusters
+    return True
+
+
+def _terminating(of: _Making) -> bool:
+    """Fill in a terminating gateway; it is somebody as soon as it is linked to somebody."""
+    made = terminating(of.service, of.settings, of.place, of.roots, of.answers)
+    of.built.identities |= {leaf.service: identity(leaf) for leaf in made.leaves}
+    of.built.listeners.append(made.listener)
+    of.built.clusters |= made.clusters
+    return bool(made.leaves)
+
+
+def _mesh_gateway(of: _Making) -> bool:
+    """Fill in a mesh gateway, which shows no certificate to anybody."""
+    trust_domain = of.roots.trust_domain
+    made = mesh_gateway(of.service, of.settings, of.place, trust_domain, of.answers)
+    of.built.listeners += made.listeners
+    of.built.clusters |= made.clusters
+    return True
+
+
+_MAKERS: Final[dict[str, Callable[[_Making], bool]]] = {
+    KIND_CONNECT_PROXY: _sidecar,
+    KIND_INGRESS_GATEWAY: _ingress,
+    KIND_TERMINATING_GATEWAY: _terminating,
+    KIND_MESH_GATEWAY: _mesh_gateway,
+}
+KINDS: Final = frozenset(_MAKERS)
+"""Registrations that have a proxy."""
 
 
 def _name(service: NodeService) -> str:

@@ -60,7 +60,7 @@ def inbound(
     )
     listeners: list[Listener] = []
     clusters = {app.name: app}
-    policy = policy_of(service, settings.protocol, place, roots, answers)
+    policy = policy_of(service, place, roots, answers)
     if policy is not None:
         chain = FilterChain(
             tls=ServerTls(

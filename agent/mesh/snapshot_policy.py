@@ -21,15 +21,16 @@ from catalog.rows.config_entry.service_intentions import (
 from catalog.rows.config_entry.service_intentions import Permission as PermissionRow
 from catalog.rows.connect import CARoots
 from catalog.rows.intention import Intention as IntentionRow
-from proxy.api import HeaderMatch, Intention, JwtRequirement, Permission, Policy, Protocol
+from proxy.api import HeaderMatch, Intention, JwtRequirement, Permission, Policy
 
 TRUST_DOMAIN_SUFFIX = ".consul"
 
 
-def policy_of(
-    service: str, protocol: Protocol, place: Place, roots: CARoots, answers: Answers
-) -> Policy | None:
-    """The policy of a service; None while its intentions are not known."""
+def policy_of(service: str, place: Place, roots: CARoots, answers: Answers) -> Policy | None:
+    """The policy of a service; None while its intentions are not known.
+
+    Intentions about requests stay with a service of bytes too: they refuse every connection.
+    """
     found = [answers.ask(Entry(SERVICE_INTENTIONS, name)) for name in (service, WILDCARD)]
     if None in found:
         return None
@@ -40,9 +41,7 @@ def policy_of(
         if isinstance(entry, ServiceIntentions)
     ]
     tokens = {entry.name: requirement(entry.jwt) for entry in entries}
-    judged = tuple(
-        _intention(row, tokens[row.destination_name], protocol) for row in intentions_of(entries)
-    )
+    judged = tuple(_intention(row, tokens[row.destination_name]) for row in intentions_of(entries))
     return Policy(
         destination=service,
         intentions=judged,
@@ -78,15 +77,13 @@ def trust_domains(roots: CARoots) -> tuple[str, ...]:
     return tuple(dict.fromkeys((roots.trust_domain, *others)))
 
 
-def _intention(row: IntentionRow, token: JwtRequirement | None, protocol: Protocol) -> Intention:
-    # What is said of requests cannot be judged on bytes: such a source does not come in.
-    judged = row.permissions if protocol != "tcp" else None
+def _intention(row: IntentionRow, token: JwtRequirement | None) -> Intention:
     return Intention(
         source=row.source_name,
         precedence=row.precedence,
         allow=row.action == ALLOW,
-        permissions=tuple(_permission(each) for each in judged or ()),
-        jwt=token if protocol != "tcp" else None,
+        permissions=tuple(_permission(each) for each in row.permissions or ()),
+        jwt=token,
         name=describe(row),
     )
 

@@ -4,6 +4,7 @@ A router gives a route each; a splitter, or a resolver alone, one that takes eve
 says which entry its timeout is from. Source: Consul, service-router and service-splitter.
 """
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -72,6 +73,34 @@ def clusters_of(chain: CompiledChain, dialling: Dialling) -> tuple[Cluster, ...]
     """The cluster of each resolver."""
     return tuple(
         cluster_of(node, chain, dialling) for node in chain.nodes.values() if node.type == RESOLVER
+    )
+
+
+def adopt(
+    routes: tuple[Route, ...], found: Iterable[Cluster], clusters: dict[str, Cluster], listener: str
+) -> tuple[Route, ...]:
+    """Add the clusters of a listener; one that another has with other settings gets its own name.
+
+    The routes come back with the names that their clusters have now.
+    """
+    renamed: dict[str, str] = {}
+    for cluster in found:
+        name = cluster.name
+        if clusters.setdefault(name, cluster) != cluster:
+            name = renamed[cluster.name] = f"{cluster.name}@{listener}"
+            clusters[name] = replace(cluster, name=name)
+    return tuple(_renamed(route, renamed) for route in routes) if renamed else routes
+
+
+def _renamed(route: Route, names: dict[str, str]) -> Route:
+    mirror = route.mirror
+    return replace(
+        route,
+        clusters=tuple(
+            replace(share, cluster=names.get(share.cluster, share.cluster))
+            for share in route.clusters
+        ),
+        mirror=mirror and replace(mirror, cluster=names.get(mirror.cluster, mirror.cluster)),
     )
 
 

@@ -16,7 +16,7 @@ import msgspec
 from agent.mesh.settings import Place, UpstreamSettings, protocol_of, upstream_settings
 from agent.mesh.snapshot_clusters import Dialling, finished, mesh_tls, usable
 from agent.mesh.snapshot_endpoints import endpoints
-from agent.mesh.snapshot_routes import routes_of
+from agent.mesh.snapshot_routes import adopt, routes_of
 from agent.mesh.watch_questions import Answers, Chain, Entry, Query
 from catalog.chain import Overrides
 from catalog.rows.config_entry import SERVICE_DEFAULTS, ServiceDefaults
@@ -75,7 +75,7 @@ def outbound(
             else _service(upstream, asked, dialler, answers)
         )
         if built is not None:
-            routes = _adopt(built, clusters, listener_name(upstream))
+            routes = adopt(built.routes, built.clusters, clusters, listener_name(upstream))
             listeners.append(_listener(upstream, built.protocol, routes, dialler.service))
     return Outbound(tuple(listeners), clusters)
 
@@ -192,33 +192,6 @@ def _dialling(asked: _Asked, dialler: Dialler, answers: Answers) -> Dialling:
         settings=asked.settings,
         gateway_mode=asked.gateway_mode,
         versions=dialler.versions,
-    )
-
-
-def _adopt(built: _Built, clusters: dict[str, Cluster], listener: str) -> tuple[Route, ...]:
-    """Add the clusters; one that another upstream has with other settings gets its own name.
-
-    The routes come back with the names that their clusters have now.
-    """
-    renamed: dict[str, str] = {}
-    for cluster in built.clusters:
-        name = cluster.name
-        if clusters.setdefault(name, cluster) != cluster:
-            name = renamed[cluster.name] = f"{cluster.name}@{listener}"
-            clusters[name] = msgspec.structs.replace(cluster, name=name)
-    return tuple(_renamed(route, renamed) for route in built.routes) if renamed else built.routes
-
-
-def _renamed(route: Route, names: dict[str, str]) -> Route:
-    mirror = route.mirror
-    return msgspec.structs.replace(
-        route,
-        clusters=tuple(
-            msgspec.structs.replace(share, cluster=names.get(share.cluster, share.cluster))
-            for share in route.clusters
-        ),
-        mirror=mirror
-        and msgspec.structs.replace(mirror, cluster=names.get(mirror.cluster, mirror.cluster)),
     )
 
 

@@ -91,6 +91,16 @@ class Entry(Question[tuple[ConfigEntry, ...]], frozen=True):
     name: str
 
 
+class Entries(Question[tuple[ConfigEntry, ...]], frozen=True):
+    """All config entries of a kind."""
+
+    kind: str
+
+
+class Sidecars(Question[tuple[CheckServiceNode, ...]], frozen=True):
+    """All sidecars of this datacenter; only a mesh gateway needs them."""
+
+
 class Linked(Question[tuple[GatewayService, ...]], frozen=True):
     """The services of a gateway."""
 

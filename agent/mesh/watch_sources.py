@@ -15,6 +15,7 @@ from agent.connect.leaf import Leaves
 from agent.mesh.watch_questions import (
     Chain,
     Datacenters,
+    Entries,
     Entry,
     Gateways,
     Instances,
@@ -28,10 +29,11 @@ from agent.mesh.watch_questions import (
     Question,
     Revoked,
     Roots,
+    Sidecars,
 )
 from agent.rpc.endpoints.catalog import GatewayServices
 from agent.rpc.endpoints.chain import ChainGet
-from agent.rpc.endpoints.config_entry import ConfigGet
+from agent.rpc.endpoints.config_entry import ConfigGet, ConfigList
 from agent.rpc.endpoints.connect import CARevocationsGet, CARootsGet
 from agent.rpc.endpoints.coordinate import CoordinateNode
 from agent.rpc.endpoints.health import HealthServiceNodes, Lookup
@@ -39,7 +41,7 @@ from agent.rpc.endpoints.internal import ServiceDump
 from agent.rpc.endpoints.query import QueryExecute, QueryOutcome
 from agent.rpc.endpoints.server_state import ListDatacenters
 from agent.rpc.request import ReadRequest, Reply, Request
-from catalog.rows.service import KIND_MESH_GATEWAY
+from catalog.rows.service import KIND_CONNECT_PROXY, KIND_MESH_GATEWAY
 
 QUERY_INTERVAL_S: Final = 10.0  # Consul's pause between runs of a prepared query
 COORDINATE_INTERVAL_S: Final = 60.0  # coordinates move slowly, and are told in steps
@@ -122,6 +124,8 @@ def _request(question: Question[Any]) -> ReadRequest:
             return ChainGet(service=service, evaluate_in=datacenter, overrides=overrides)
         case Entry(kind=kind, name=name):
             return ConfigGet(kind=kind, name=name)
+        case Entries(kind=kind):
+            return ConfigList(kind=kind)
         case Query(name=name, datacenter=datacenter):
             return QueryExecute(name_or_id=name, connect=True, datacenter=datacenter)
         case NodeCoordinate(node=node):
@@ -140,6 +144,8 @@ def _instances(question: Question[Any]) -> ReadRequest:
             return HealthServiceNodes(service=service)
         case Gateways(datacenter=datacenter):
             return ServiceDump(kind=KIND_MESH_GATEWAY, datacenter=datacenter)
+        case Sidecars():
+            return ServiceDump(kind=KIND_CONNECT_PROXY)
         case Linked(gateway=gateway):
             return GatewayServices(gateway=gateway)
         case _:

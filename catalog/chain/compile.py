@@ -7,6 +7,7 @@ circles are refused, splitters below splitters are merged, and what is not reach
 Source: Consul, discovery chain (https://developer.hashicorp.com/consul/docs/connect/manage-traffic).
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from catalog.chain.compiled import (
     CONNECT_TIMEOUT_DEFAULT_NS,
     NAMESPACE,
+    PARTITION,
     RESOLVER,
     ROUTER,
     SPLITTER,
@@ -25,13 +27,14 @@ from catalog.chain.compiled import (
     ChainTarget,
     CompiledChain,
     is_http_like,
-    target_id,
 )
 from catalog.chain.entries import ChainEntries
 from catalog.chain.errors import GraphError
 from catalog.chain.overrides import Overrides, customization_hash
-from catalog.chain.shaping import flatten_splitters, reachable, refuse_circles
+from catalog.chain.place import Place
+from catalog.chain.shaping import flatten_splitters, reachable, refuse_circles, targets_of
 from catalog.rows.config_entry.entry import quoted
+from catalog.rows.config_entry.load_balancer import HASHING, LoadBalancer
 from catalog.rows.config_entry.service_resolver import ANY_SUBSET, Failover, ServiceResolver, Subset
 from catalog.rows.config_entry.service_router import (
     Route,
@@ -62,27 +65,6 @@ def compile_chain(
     if not service:
         raise GraphError("serviceName is required")
     return _Compiler(service, datacenter, trust_domain, entries, overrides).compile()
-
-
-class _Place(msgspec.Struct, frozen=True):
-    """What a resolver looks for."""
-
-    service: str
-    subset: str
-    datacenter: str
-
-    @property
-    def id(self) -> str:
-        return target_id(self.service, self.subset, self.datacenter)
-
-    def moved(self, service: str = "", subset: str = "", datacenter: str = "") -> "_Place":
-        """Another place: what is empty stays, but a subset belongs to one service."""
-        other = bool(service) and service != self.service
-        return _Place(
-            service or self.service,
-            subset or ("" if other else self.subset),
-            datacenter or self.datacenter,
-        )
 
 
 class _Compiler:
@@ -122,15 +104,6 @@ class _Compiler:
         if self.overrides.protocol and self.overrides.protocol != protocol:
             protocol = self.overrides.protocol
             self.used = msgspec.structs.replace(self.used, protocol=protocol)
-        wanted = {
-            name
-            for node in nodes.values()
-            if node.resolver
-            for name in (
-                node.resolver.target,
-                *(node.resolver.failover.targets if node.resolver.failover else ()),
-            )
-        }
         return CompiledChain(
             service_name=self.service,
             datacenter=self.datacenter,
@@ -138,7 +111,7 @@ class _Compiler:
             protocol=protocol,
             start_node=start,
             nodes=nodes,
-            targets={name: self.targets[name] for name in sorted(wanted)},
+            targets={name: self.targets[name] for name in targets_of(nodes)},
         )
 
     def start(self) -> str:
@@ -157,7 +130,11 @@ class _Compiler:
     def router(self, router: ServiceRouter) -> str:
         self.advanced = True
         routes = [
-            ChainRoute(definition=route, next_node=self.route_node(route.destination))
+            ChainRoute(
+                definition=route,
+                next_node=self.route_node(route.destination),
+                mirror_node=self.mirror_node(route.destination),
+            )
             for route in router.routes or ()
         ]
         rest = Route(
@@ -172,11 +149,20 @@ class _Compiler:
     def route_node(self, destination: RouteDestination | None) -> str:
         service = (destination and destination.service) or self.service
         if destination and destination.service_subset:
-            return self.resolver(_Place(service, destination.service_subset, self.datacenter))
+            return self.resolver(Place(service, destination.service_subset, self.datacenter))
         return self.splitter_or_resolver(service)
 
+    def mirror_node(self, destination: RouteDestination | None) -> str:
+        """Copies go to instances of one service, past its splitter."""
+        mirror = destination and destination.mirror
+        if not mirror:
+            return ""
+        return self.resolver(
+            Place(mirror.service or self.service, mirror.service_subset, self.datacenter)
+        )
+
     def splitter_or_resolver(self, service: str) -> str:
-        return self.splitter(service) or self.resolver(_Place(service, "", self.datacenter))
+        return self.splitter(service) or self.resolver(Place(service, "", self.datacenter))
 
     def splitter(self, service: str) -> str:
         """The splitter of a service and all below it; empty if the service has none."""
@@ -185,11 +171,7 @@ class _Compiler:
             return ""
         self.same_protocol(service)
         self.advanced = True
-        node = ChainNode(
-            type=SPLITTER,
-            name=f"{service}.{NAMESPACE}",
-            load_balancer=self.entries.resolver(service).load_balancer,
-        )
+        node = ChainNode(type=SPLITTER, name=f"{service}.{NAMESPACE}")
         if node.key in self.nodes:
             return node.key
         # Added before what is below it, so that a circle ends here and is then refused.
@@ -206,12 +188,26 @@ class _Compiler:
             below = split.service or service
             key = "" if below == service or split.service_subset else self.splitter(below)
             if not key:
-                key = self.resolver(_Place(below, split.service_subset, self.datacenter))
-            splits.append(ChainSplit(weight=split.weight, next_node=key))
+                key = self.resolver(Place(below, split.service_subset, self.datacenter))
+            changes = split.request_headers or split.response_headers
+            splits.append(
+                ChainSplit(
+                    definition=split if changes else None, weight=split.weight, next_node=key
+                )
+            )
         self.splitter_depth -= 1
-        return self.add(msgspec.structs.replace(node, splits=tuple(splits)))
+        balancer = self.hashing(splits)
+        return self.add(msgspec.structs.replace(node, splits=tuple(splits), load_balancer=balancer))
 
-    def resolver(self, place: _Place, *, fail_over: bool = True) -> str:
+    def hashing(self, splits: Iterable[ChainSplit]) -> LoadBalancer | None:
+        """How requests of a splitter are hashed: there is one way, the first that is met."""
+        for split in splits:
+            balancer = self.nodes[split.next_node].load_balancer
+            if balancer and balancer.policy in HASHING:
+                return balancer
+        return None
+
+    def resolver(self, place: Place, *, fail_over: bool = True) -> str:
         """The resolver of a place, after redirects and default subsets."""
         place, entry = self.followed(place)
         key = f"{RESOLVER}:{place.id}"
@@ -228,6 +224,7 @@ class _Compiler:
         resolver = ChainResolver(
             default=entry.is_default,
             connect_timeout=self.connect_timeout(entry),
+            request_timeout=entry.request_timeout,
             target=place.id,
         )
         node = ChainNode(
@@ -240,16 +237,18 @@ class _Compiler:
         if failover and fail_over:
             targets = self.failover_targets(place, failover)
             if targets:
-                resolver = msgspec.structs.replace(
-                    resolver, failover=ChainFailover(targets=targets)
-                )
+                policy = failover.policy or self.entries.failover_policy
+                following = ChainFailover(targets=targets, policy=policy)
+                resolver = msgspec.structs.replace(resolver, failover=following)
                 self.add(msgspec.structs.replace(node, resolver=resolver))
         return key
 
-    def followed(self, place: _Place) -> tuple[_Place, ServiceResolver]:
+    def followed(self, place: Place) -> tuple[Place, ServiceResolver]:
         """The place where redirects and default subsets lead, with its resolver."""
         path: list[str] = []
         while True:
+            if place.peer:
+                return place, ServiceResolver(name=place.service)
             self.same_protocol(place.service)
             entry = self.entries.resolver(place.service)
             if place.id in path:
@@ -264,6 +263,7 @@ class _Compiler:
                     entry.redirect.service,
                     entry.redirect.service_subset,
                     entry.redirect.datacenter,
+                    entry.redirect.peer,
                 )
             if following == place and not place.subset and entry.default_subset:
                 following = place.moved(subset=entry.default_subset)
@@ -271,16 +271,24 @@ class _Compiler:
                 return place, entry
             place = following
 
-    def failover_targets(self, place: _Place, failover: Failover) -> tuple[str, ...]:
-        targets: list[str] = []
-        for datacenter in failover.datacenters or ("",):
-            other = place.moved(failover.service, failover.service_subset, datacenter)
-            if other == place:
-                continue
-            node = self.nodes[self.resolver(other, fail_over=False)]
-            assert node.resolver is not None
-            targets.append(node.resolver.target)
-        return tuple(targets)
+    def failover_targets(self, place: Place, failover: Failover) -> tuple[str, ...]:
+        if failover.targets:
+            others = [
+                place.moved(each.service, each.service_subset, each.datacenter, each.peer)
+                for each in failover.targets
+            ]
+        else:
+            others = [
+                place.moved(failover.service, failover.service_subset, datacenter)
+                for datacenter in failover.datacenters or ("",)
+            ]
+        targets: dict[str, None] = {}
+        for other in others:
+            if other != place:
+                node = self.nodes[self.resolver(other, fail_over=False)]
+                assert node.resolver is not None
+                targets[node.resolver.target] = None
+        return tuple(name for name in targets if name != place.id)
 
     def connect_timeout(self, entry: ServiceResolver) -> int:
         timeout = entry.connect_timeout or CONNECT_TIMEOUT_DEFAULT_NS
@@ -290,8 +298,9 @@ class _Compiler:
         self.used = msgspec.structs.replace(self.used, connect_timeout=override)
         return override
 
-    def add_target(self, place: _Place, subset: Subset) -> None:
+    def add_target(self, place: Place, subset: Subset) -> None:
         mode = ""
+        # A peer's place has no datacenter: it is somewhere else in any case.
         if place.datacenter != self.datacenter:
             mode = self.entries.mesh_gateway_mode(place.service)
             override = self.overrides.mesh_gateway_mode
@@ -299,12 +308,16 @@ class _Compiler:
                 mode = override
                 self.used = msgspec.structs.replace(self.used, mesh_gateway_mode=override)
         name = f"{place.id}.internal.{self.trust_domain}"
+        if place.peer:
+            name = f"{place.service}.{NAMESPACE}.{PARTITION}.{place.peer}.external."
+            name += self.trust_domain
         external_sni = self.entries.external_sni(place.service)
         self.targets[place.id] = ChainTarget(
             id=place.id,
             service=place.service,
             service_subset=place.subset,
             datacenter=place.datacenter,
+            peer=place.peer,
             mesh_gateway=MeshGateway(mode=mode),
             subset=subset,
             external=bool(external_sni),

@@ -15,6 +15,7 @@ ROUTER: Final = "router"
 SPLITTER: Final = "splitter"
 RESOLVER: Final = "resolver"
 NAMESPACE: Final = "default"
+PARTITION: Final = "default"
 CONNECT_TIMEOUT_DEFAULT_NS: Final = 5 * SECOND
 """How long a proxy tries to connect where no resolver says it."""
 
@@ -100,8 +101,10 @@ class CompiledChain(Row, frozen=True, kw_only=True):
     targets: dict[str, ChainTarget]
 
 
-def target_id(service: str, subset: str, datacenter: str) -> str:
-    """``[subset.]service.namespace.datacenter``."""
+def target_id(service: str, subset: str, datacenter: str, peer: str = "") -> str:
+    """``[subset.]service.namespace.datacenter``; with a peer, the partition and the peer."""
+    if peer:
+        return f"{service}.{NAMESPACE}.{PARTITION}.external.{peer}"
     prefix = f"{subset}." if subset else ""
     return f"{prefix}{service}.{NAMESPACE}.{datacenter}"
 

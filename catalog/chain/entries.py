@@ -1,30 +1,36 @@
 """The config entries that a discovery chain is compiled from, by service."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, Self
 
 import msgspec
 
 from catalog.rows.config_entry import (
     ConfigEntry,
+    Mesh,
     ProxyDefaults,
     ServiceDefaults,
     ServiceResolver,
     ServiceRouter,
     ServiceSplitter,
 )
+from catalog.rows.config_entry.failover_policy import FailoverPolicy
 
 PROTOCOL_DEFAULT: Final = "tcp"
 
 
 class ChainEntries(msgspec.Struct, frozen=True):
-    """A lookup by kind and name; names are compared without regard to case."""
+    """A lookup by kind and name; names are compared without regard to case.
+
+    ``blank_protocol_is_tcp`` is the mesh entry's.
+    """
 
     services: dict[str, ServiceDefaults] = {}
     routers: dict[str, ServiceRouter] = {}
     splitters: dict[str, ServiceSplitter] = {}
     resolvers: dict[str, ServiceResolver] = {}
     proxy: ProxyDefaults | None = None
+    blank_protocol_is_tcp: bool = False
 
     @classmethod
     def of(cls, entries: Iterable[ConfigEntry]) -> Self:
@@ -34,6 +40,7 @@ class ChainEntries(msgspec.Struct, frozen=True):
         splitters: dict[str, ServiceSplitter] = {}
         resolvers: dict[str, ServiceResolver] = {}
         proxy: ProxyDefaults | None = None
+        blank_protocol_is_tcp = False
         for entry in entries:
             name = entry.name.lower()
             match entry:
@@ -47,16 +54,31 @@ class ChainEntries(msgspec.Struct, frozen=True):
                     resolvers[name] = entry
                 case ProxyDefaults():
                     proxy = entry
+                case Mesh():
+                    blank_protocol_is_tcp = entry.blank_protocol_is_tcp
                 case _:
                     pass
-        return cls(services, routers, splitters, resolvers, proxy)
+        return cls(services, routers, splitters, resolvers, proxy, blank_protocol_is_tcp)
 
     def protocol(self, service: str) -> str:
-        """The protocol of a service: its own, the one of all proxies, or tcp."""
+        """The protocol of a service: what is said of it, or tcp."""
+        return self.told_protocol(service) or PROTOCOL_DEFAULT
+
+    def told_protocol(self, service: str) -> str:
+        """The service's own protocol, else the one of all proxies; empty if nothing says it.
+
+        Consul takes an entry that leaves it blank for tcp (hashicorp/consul#11457): the mesh entry
+        can ask for that rule.
+        """
         defaults = self.services.get(service.lower())
-        own = defaults.protocol if defaults else ""
-        shared = self.proxy.protocol if self.proxy else ""
-        return (own or shared or PROTOCOL_DEFAULT).lower()
+        if defaults and (defaults.protocol or self.blank_protocol_is_tcp):
+            return (defaults.protocol or PROTOCOL_DEFAULT).lower()
+        return self.proxy.protocol.lower() if self.proxy else ""
+
+    @property
+    def failover_policy(self) -> FailoverPolicy | None:
+        """How targets of failovers are tried where a resolver does not say it."""
+        return self.proxy.failover_policy if self.proxy else None
 
     def mesh_gateway_mode(self, service: str) -> str:
         """How traffic for a service in another datacenter leaves; empty if nothing says it."""
@@ -76,18 +98,36 @@ class ChainEntries(msgspec.Struct, frozen=True):
     def references(self) -> dict[str, set[str]]:
         """Services by the services that their routers, splitters and resolvers name."""
         found: dict[str, set[str]] = {}
-        for name, router in self.routers.items():
-            for route in router.routes or ():
-                if route.destination and route.destination.service:
-                    found.setdefault(route.destination.service.lower(), set()).add(name)
-        for name, splitter in self.splitters.items():
-            for split in splitter.splits or ():
-                if split.service:
-                    found.setdefault(split.service.lower(), set()).add(name)
-        for name, resolver in self.resolvers.items():
-            if resolver.redirect and resolver.redirect.service:
-                found.setdefault(resolver.redirect.service.lower(), set()).add(name)
-            for failover in (resolver.failover or {}).values():
-                if failover.service:
-                    found.setdefault(failover.service.lower(), set()).add(name)
+        for name, named in (
+            *((name, _of_router(entry)) for name, entry in self.routers.items()),
+            *((name, _of_splitter(entry)) for name, entry in self.splitters.items()),
+            *((name, _of_resolver(entry)) for name, entry in self.resolvers.items()),
+        ):
+            for service in named:
+                if service:
+                    found.setdefault(service.lower(), set()).add(name)
         return found
+
+
+def _of_router(router: ServiceRouter) -> Iterator[str]:
+    for route in router.routes or ():
+        if route.destination:
+            yield route.destination.service
+            if route.destination.mirror:
+                yield route.destination.mirror.service
+
+
+def _of_splitter(splitter: ServiceSplitter) -> Iterator[str]:
+    for split in splitter.splits or ():
+        yield split.service
+
+
+def _of_resolver(resolver: ServiceResolver) -> Iterator[str]:
+    """What is with a peer is the peer's, and unknown here."""
+    if resolver.redirect and not resolver.redirect.peer:
+        yield resolver.redirect.service
+    for failover in (resolver.failover or {}).values():
+        yield failover.service
+        for target in failover.targets or ():
+            if not target.peer:
+                yield target.service

@@ -11,8 +11,10 @@ from catalog.chain.compile import compile_chain
 from catalog.chain.compiled import is_http_like
 from catalog.chain.entries import ChainEntries
 from catalog.chain.errors import GraphError
+from catalog.chain.needs import check_mutual_tls, check_providers
 from catalog.rows.config_entry import (
     INGRESS_GATEWAY,
+    MESH,
     PROXY_DEFAULTS,
     SERVICE_DEFAULTS,
     SERVICE_RESOLVER,
@@ -34,13 +36,18 @@ _CHAIN_KINDS: Final = frozenset(
 )
 
 
-def check_graph(entries: Iterable[ConfigEntry], kind: str, name: str) -> None:
+def check_graph(
+    entries: Iterable[ConfigEntry], kind: str, name: str, before: ConfigEntry | None = None
+) -> None:
     """Raise GraphError if the entry of ``kind`` and ``name`` cannot be what it now is.
 
-    ``entries`` are all entries as they are after the change, of which the entry may be gone.
+    ``entries`` are all entries as they are after the change, of which the entry may be gone;
+    ``before`` is the entry as it was.
     """
     after = tuple(entries)
     _refuse_clash(after, kind, name)
+    check_mutual_tls(after, kind, name, before)
+    check_providers(after, kind, name)
     lookup = ChainEntries.of(after)
     affected = _affected(lookup, after, kind, name)
     protocols = {
@@ -59,7 +66,7 @@ def check_graph(entries: Iterable[ConfigEntry], kind: str, name: str) -> None:
 
 def _affected(lookup: ChainEntries, after: Iterable[ConfigEntry], kind: str, name: str) -> set[str]:
     """The services whose chains, listeners or intentions a change of an entry can spoil."""
-    if kind == PROXY_DEFAULTS:
+    if kind in {PROXY_DEFAULTS, MESH}:
         affected = {*lookup.services, *lookup.routers, *lookup.splitters, *lookup.resolvers}
         for entry in after:
             affected.update(_services_of(entry))

@@ -6,13 +6,16 @@ import msgspec
 
 from catalog.chain.compiled import SPLITTER, ChainNode, ChainSplit
 from catalog.chain.errors import GraphError
-from catalog.rows.config_entry.service_splitter import round_weight
+from catalog.rows.config_entry.service_router import HeaderModifiers
+from catalog.rows.config_entry.service_splitter import Split, round_weight
 
 
 def next_nodes(node: ChainNode) -> Iterator[str]:
     """The nodes that a node leads to."""
     for route in node.routes or ():
         yield route.next_node
+        if route.mirror_node:
+            yield route.mirror_node
     for split in node.splits or ():
         yield split.next_node
 
@@ -48,9 +51,7 @@ def flatten_splitters(nodes: Mapping[str, ChainNode]) -> dict[str, ChainNode]:
                 if nodes[split.next_node].type != SPLITTER:
                     found.append(split)
                     continue
-                for below in shares(split.next_node):
-                    weight = round_weight(split.weight * below.weight / 100)
-                    found.append(ChainSplit(weight=weight, next_node=below.next_node))
+                found.extend(_through(split, below) for below in shares(split.next_node))
             flat[key] = msgspec.structs.replace(nodes[key], splits=tuple(found))
         return flat[key].splits or ()
 
@@ -60,6 +61,47 @@ def flatten_splitters(nodes: Mapping[str, ChainNode]) -> dict[str, ChainNode]:
         else:
             flat[key] = node
     return flat
+
+
+def _through(outer: ChainSplit, inner: ChainSplit) -> ChainSplit:
+    """The share of a share. Of requests the inner splitter decides last, of answers the outer."""
+    above, below = outer.definition or Split(), inner.definition or Split()
+    request = merged_headers(above.request_headers, below.request_headers)
+    response = merged_headers(below.response_headers, above.response_headers)
+    weight = round_weight(outer.weight * inner.weight / 100)
+    definition = None
+    if request or response:
+        definition = msgspec.structs.replace(
+            below if inner.definition else above,
+            weight=weight,
+            request_headers=request,
+            response_headers=response,
+        )
+    return ChainSplit(definition=definition, weight=weight, next_node=inner.next_node)
+
+
+def merged_headers(
+    base: HeaderModifiers | None, overriding: HeaderModifiers | None
+) -> HeaderModifiers | None:
+    """Both changes; of a header that both add or set, the overriding one's."""
+    if base is None or overriding is None:
+        return base or overriding
+    removed = dict.fromkeys((*(base.remove or ()), *(overriding.remove or ())))
+    return HeaderModifiers(
+        add={**(base.add or {}), **(overriding.add or {})} or None,
+        set={**(base.set or {}), **(overriding.set or {})} or None,
+        remove=tuple(removed) or None,
+    )
+
+
+def targets_of(nodes: Mapping[str, ChainNode]) -> list[str]:
+    """The targets that the nodes lead to, sorted, those of failovers too."""
+    found: set[str] = set()
+    for node in nodes.values():
+        if node.resolver is not None:
+            found.add(node.resolver.target)
+            found.update(node.resolver.failover.targets if node.resolver.failover else ())
+    return sorted(found)
 
 
 def reachable(start: str, nodes: Mapping[str, ChainNode]) -> dict[str, ChainNode]:

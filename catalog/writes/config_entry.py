@@ -38,7 +38,7 @@ def store(tx: Tx, entry: ConfigEntry) -> None:
     if before is not None and replace(row, modify_index=before.modify_index) == before:
         return
     tx.store.put(CONFIG_ENTRIES, row)
-    check_graph(entries_of(tx), row.kind, row.name)
+    check_graph(entries_of(tx), row.kind, row.name, before)
     tx.changed(CONFIG_INDEX)
 
 
@@ -56,7 +56,7 @@ def delete(tx: Tx, command: ConfigEntryDelete) -> bool:
 def remove(tx: Tx, entry: ConfigEntry) -> None:
     """Remove an entry that is stored."""
     tx.store.delete(CONFIG_ENTRIES, _key(entry))
-    check_graph(entries_of(tx), entry.kind, entry.name)
+    check_graph(entries_of(tx), entry.kind, entry.name, entry)
     tx.changed(CONFIG_INDEX)
 
 

@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from itertools import repeat
-from math import ceil
+from math import ceil, log2
 from typing import Final, Protocol
 
 import msgspec
@@ -122,14 +122,11 @@ class Ring(Table):
     def __init__(
         self, ids: Sequence[str], weights: Sequence[int], size_min: int, size_max: int
     ) -> None:
-        total = sum(weights)
-        lightest = min(weights) / total
-        # As Envoy: whole points for the lightest, and at least the smallest size.
-        size = min(ceil(lightest * size_min) / lightest, size_max, RING_POINTS_MAX)
+        each = _points_each(sum(weights), size_min, min(size_max, RING_POINTS_MAX))
         points = sorted(
             (stable_hash(f"{name}_{number}".encode()), owner)
             for owner, (name, weight) in enumerate(zip(ids, weights, strict=True))
-            for number in range(max(1, round(size * weight / total)))
+            for number in range(max(1, int(weight * each)))
         )
         self._points = array("Q", (point for point, _ in points))
         self._owners = array("L", (owner for _, owner in points))
@@ -140,6 +137,14 @@ class Ring(Table):
     @override
     def find(self, hashed: int, usable: Usable) -> int:
         return _walk(self._owners, bisect_left(self._points, hashed) % len(self._owners), usable)
+
+
+def _points_each(weights: int, size_min: int, size_max: int) -> float:
+    """Points for each weight: a power of two, so that it seldom changes when endpoints do."""
+    each = 2.0 ** ceil(log2(max(size_min, 1) / weights))
+    while each * weights > max(size_max, 1):
+        each /= 2.0
+    return each
 
 
 class Maglev(Table):

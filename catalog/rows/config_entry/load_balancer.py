@@ -10,6 +10,7 @@ from catalog.schema import Omit, Row
 
 RING_HASH: Final = "ring_hash"
 MAGLEV: Final = "maglev"
+HASHING: Final = frozenset({RING_HASH, MAGLEV})
 LEAST_REQUEST: Final = "least_request"
 POLICIES: Final = (
     "", "random", "round_robin", LEAST_REQUEST, RING_HASH, MAGLEV, "peak_ewma", "weighted",
@@ -81,7 +82,7 @@ def validate_load_balancer(balancer: LoadBalancer) -> None:
             " configuration. LeastRequestConfig specified for incompatible load balancing policy "
             f"{policy}"
         )
-    elif balancer.hash_policies and balancer.policy not in {RING_HASH, MAGLEV}:
+    elif balancer.hash_policies and balancer.policy not in HASHING:
         fault = f" configuration: HashPolicies specified for non-hash-based Policy: {policy}"
     if fault:
         raise Invalid(f"Bad LoadBalancer{fault}")

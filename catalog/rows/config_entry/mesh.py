@@ -64,7 +64,12 @@ class MeshPeering(Row, frozen=True, kw_only=True):
 
 
 class Mesh(Entry, frozen=True, kw_only=True, tag=MESH):
-    """Settings of the mesh; its name is always ``mesh`` and is not shown."""
+    """Settings of the mesh; its name is always ``mesh`` and is not shown.
+
+    ``blank_protocol_is_tcp`` is not Consul's: it brings back Consul's rule that a service-defaults
+    entry without a protocol means tcp, whatever proxy-defaults say. It lies here and not in the
+    agents' configuration because every server must compile the same chains.
+    """
 
     name: Hidden[str] = MESH
     transparent_proxy: MeshTransparentProxy = MeshTransparentProxy()
@@ -75,6 +80,7 @@ class Mesh(Entry, frozen=True, kw_only=True, tag=MESH):
     tls: Omit[MeshTLS | None] = None
     http: Omit[MeshHTTP | None] = None
     peering: Omit[MeshPeering | None] = None
+    blank_protocol_is_tcp: Omit[bool] = False
 
     @property
     def normalization(self) -> RequestNormalization:

@@ -7,8 +7,6 @@ from typing_extensions import override
 
 from catalog.duration import Duration, format_duration
 from catalog.errors import Invalid
-from catalog.filters.parse import parse
-from catalog.filters.syntax import FilterError
 from catalog.rows.config_entry.entry import Entry, quoted, refuse_enterprise
 from catalog.rows.config_entry.failover_policy import (
     FailoverPolicy,
@@ -101,8 +99,8 @@ class ServiceResolver(Entry, frozen=True, kw_only=True, tag=SERVICE_RESOLVER):
     @override
     def validate(self) -> None:
         super().validate()
-        for name, subset in (self.subsets or {}).items():
-            fault = _subset_name_fault(name) or _filter_fault(name, subset)
+        for subset in self.subsets or {}:
+            fault = _subset_name_fault(subset)
             if fault:
                 raise Invalid(fault)
         if not self.has_subset(self.default_subset):
@@ -212,17 +210,6 @@ def _peer_fault(prefix: str, place: Redirect | FailoverTarget) -> str:
         return f"{prefix}Partition cannot be set with {prefix}Peer"
     if place.datacenter:
         return f"{prefix}Peer cannot be set with {prefix}Datacenter"
-    return ""
-
-
-def _filter_fault(name: str, subset: Subset) -> str:
-    """Whether the filter can be read; which selectors there are is known when it is used."""
-    if not subset.filter:
-        return ""
-    try:
-        parse(subset.filter)
-    except FilterError as fault:
-        return f"Filter for subset {quoted(name)} is not a valid expression: {fault}"
     return ""
 
 

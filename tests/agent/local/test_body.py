@@ -33,7 +33,7 @@ def test_args_are_the_script_of_a_check():
     ("body", "key"),
     [
         (b'{"name":"n","check":{"check_id":"c"}}', "check_id"),
-        (b'{"name":"n","Proxy":{"Mode":""}}', "Mode"),
+        (b'{"name":"n","Proxy":{"Modus":""}}', "Modus"),
         (b'{"Nope":1}', "Nope"),
     ],
 )

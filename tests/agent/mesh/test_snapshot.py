@@ -73,10 +73,10 @@ def test_revoked_serials_are_told() -> None:
 
 
 def test_access_logs_are_those_of_all_proxies_unless_the_registration_has_its_own() -> None:
-    shared = ProxyDefaults(access_logs=AccessLogs(enabled=True, type="file", path="/tmp/x"))  # noqa: S108 - a name
+    shared = ProxyDefaults(access_logs=AccessLogs(enabled=True, type="file", path="/tmp/x"))
     own = AccessLogs(enabled=True, json_format='{"a":"%START_TIME%"}')
 
-    assert AccessLog(kind="file", path="/tmp/x") == World(shared).config(sidecar()).access_log  # noqa: S108 - a name
+    assert AccessLog(kind="file", path="/tmp/x") == World(shared).config(sidecar()).access_log
     assert (
         AccessLog(json_format='{"a":"%START_TIME%"}')
         == World(shared).config(sidecar(access_logs=own)).access_log

@@ -232,3 +232,78 @@ def test_external_service_keeps_its_own_name(chain):
 def test_service_needs_a_name(chain):
     with pytest.raises(GraphError, match="serviceName is required"):
         chain(service="")
+
+
+def test_mirror_is_a_target_of_the_chain(chain):
+    router = {
+        "Kind": "service-router",
+        "Name": "web",
+        "Routes": [{"Destination": {"Mirror": {"Service": "shadow", "ServiceSubset": "v2"}}}],
+    }
+    bodies = (http("web"), http("shadow"), router, resolver("shadow", Subsets={"v2": {}}))
+
+    compiled = chain(*bodies)
+
+    first, _ = compiled.nodes["router:web.default"].routes
+    assert "resolver:v2.shadow.default.dc1" == first.mirror_node
+    assert {"v2.shadow.default.dc1", "web.default.dc1"} == set(compiled.targets)
+    assert "resolver:v2.shadow.default.dc1" in compiled.nodes
+
+
+def test_failover_targets_are_listed_in_order_once_and_without_the_place_itself(chain):
+    targets = [
+        {"Datacenter": "dc2"},
+        {"Service": "backup"},
+        {"Service": "backup"},
+        {"Service": "web", "Peer": "west"},
+        {"Service": "web"},
+    ]
+
+    compiled = chain(resolver("web", Failover={"*": {"Targets": targets}}, RequestTimeout="3s"))
+
+    peer = "web.default.default.external.west"
+    found = compiled.nodes["resolver:web.default.dc1"].resolver
+    assert ("web.default.dc2", "backup.default.dc1", peer) == found.failover.targets
+    assert 3 * SECOND == found.request_timeout
+    assert f"web.default.default.west.external.{TRUST_DOMAIN}" == compiled.targets[peer].sni
+    assert ("west", "") == (compiled.targets[peer].peer, compiled.targets[peer].datacenter)
+
+
+def test_redirect_to_a_peer_ends_there(chain):
+    compiled = chain(resolver("web", Redirect={"Service": "api", "Peer": "west"}))
+
+    assert "resolver:api.default.default.external.west" == compiled.start_node
+
+
+def test_splitter_hashes_as_the_first_of_its_targets_that_does(chain):
+    hashing = {"Policy": "maglev", "HashPolicies": [{"SourceIP": True}]}
+
+    compiled = chain(
+        http("web"),
+        http("a"),
+        splitter("web", (50, "web"), (50, "a")),
+        resolver("web", LoadBalancer={"Policy": "random"}),
+        resolver("a", LoadBalancer=hashing),
+    )
+
+    assert "maglev" == compiled.nodes["splitter:web.default"].load_balancer.policy
+
+
+def test_split_tells_of_its_headers(chain):
+    edits = {"Set": {"x-canary": "1"}}
+    body = splitter("web", (100, "web"))
+    body["Splits"][0]["RequestHeaders"] = edits
+
+    (split,) = to_json(chain(http("web"), body))["Nodes"]["splitter:web.default"]["Splits"]
+
+    assert edits == split["Definition"]["RequestHeaders"]
+
+
+def test_policy_of_failovers_is_the_one_of_all_proxies_unless_told(chain):
+    policy = {"Mode": "sequential"}
+    proxies = {"Kind": "proxy-defaults", "Name": "global", "FailoverPolicy": policy}
+
+    compiled = chain(proxies, resolver("web", Failover={"*": {"Service": "b"}}))
+
+    node = to_json(compiled)["Nodes"]["resolver:web.default.dc1"]
+    assert {"Targets": ["b.default.dc1"], "Policy": policy} == node["Resolver"]["Failover"]

@@ -33,3 +33,30 @@ def test_references_name_who_depends_on_a_service(entries):
     )
 
     assert {"x": {"r", "s", "d", "f"}} == lookup.references()
+
+
+def test_service_that_leaves_its_protocol_blank_has_that_of_all_proxies(entries):
+    blank = {"Kind": "service-defaults", "Name": "web"}
+    consuls_rule = {"Kind": "mesh", "BlankProtocolIsTCP": True}
+
+    assert "http2" == ChainEntries.of(entries(PROXY, blank)).protocol("web")
+    assert "tcp" == ChainEntries.of(entries(PROXY, blank, consuls_rule)).protocol("web")
+    assert "http2" == ChainEntries.of(entries(PROXY, blank, consuls_rule)).protocol("b")
+
+
+def test_references_name_mirrors_and_targets_but_not_what_is_with_a_peer(entries):
+    mirror = {"Destination": {"Mirror": {"Service": "x"}}}
+    targets = [{"Service": "x"}, {"Service": "y", "Peer": "west"}]
+    lookup = ChainEntries.of(
+        entries(
+            {"Kind": "service-router", "Name": "r", "Routes": [mirror]},
+            {"Kind": "service-resolver", "Name": "f", "Failover": {"*": {"Targets": targets}}},
+            {
+                "Kind": "service-resolver",
+                "Name": "p",
+                "Redirect": {"Service": "z", "Peer": "west"},
+            },
+        )
+    )
+
+    assert {"x": {"r", "f"}} == lookup.references()

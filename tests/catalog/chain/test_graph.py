@@ -27,6 +27,13 @@ L7 = {
     "Sources": [{"Name": "a", "Permissions": [{"Action": "allow", "HTTP": {"PathPrefix": "/"}}]}],
 }
 TERMINATING = {"Kind": "terminating-gateway", "Name": "edge"}
+BLANK = {"Kind": "service-defaults", "Name": "web"}
+BLANK_IS_TCP = {"Kind": "mesh", "BlankProtocolIsTCP": True}
+MIRROR = {
+    "Kind": "service-router",
+    "Name": "web",
+    "Routes": [{"Destination": {"Mirror": {"Service": "shadow"}}}],
+}
 HTTP_FOR_ALL = {"Kind": "proxy-defaults", "Name": "global", "Config": {"protocol": "http"}}
 
 
@@ -40,6 +47,8 @@ HTTP_FOR_ALL = {"Kind": "proxy-defaults", "Name": "global", "Config": {"protocol
         ([HTTP, L7], ("service-intentions", "web")),
         ([], ("service-router", "web")),
         ([TERMINATING], ("terminating-gateway", "edge")),
+        ([HTTP_FOR_ALL, BLANK, ROUTER], ("service-router", "web")),
+        ([HTTP, MIRROR, HTTP_FOR_ALL], ("service-router", "web")),
     ],
 )
 def test_entries_that_fit_are_accepted(entries, bodies, changed):
@@ -66,6 +75,18 @@ def test_entries_that_fit_are_accepted(entries, bodies, changed):
             ("proxy-defaults", "global"),
             'discovery chain "web" uses a protocol "tcp" that does not permit advanced routing '
             "or splitting behavior",
+        ),
+        (
+            [HTTP_FOR_ALL, BLANK, ROUTER, BLANK_IS_TCP],
+            ("mesh", "mesh"),
+            'discovery chain "web" uses a protocol "tcp" that does not permit advanced routing '
+            "or splitting behavior",
+        ),
+        (
+            [HTTP, MIRROR],
+            ("service-defaults", "shadow"),
+            'discovery chain "web" uses inconsistent protocols; service "shadow" has "tcp" which '
+            'is not "http"',
         ),
         # Another service's chain leads here.
         (

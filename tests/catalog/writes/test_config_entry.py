@@ -90,3 +90,34 @@ def test_write_that_breaks_a_chain_is_refused_and_undone(replica: Replica, delet
 
     assert isinstance(result, CatalogError)
     assert before == contents(replica.store)
+
+
+def test_provider_that_an_intention_names_is_not_deleted(replica: Replica) -> None:
+    keys = {"Local": {"JWKS": "e30="}}
+    provider = decode_entry({"Kind": "jwt-provider", "Name": "okta", "JSONWebKeySet": keys})
+    intention = decode_entry(
+        {
+            "Kind": "service-intentions",
+            "Name": "web",
+            "JWT": {"Providers": [{"Name": "okta"}]},
+            "Sources": [{"Name": "a", "Action": "allow"}],
+        }
+    )
+    put(replica, provider)
+    put(replica, intention)
+
+    refused = delete(replica, "jwt-provider", "okta")
+
+    assert isinstance(refused, CatalogError)
+    assert replica.store.get(CONFIG_ENTRIES, ("jwt-provider", "okta")) is not None
+
+
+def test_permissive_stays_after_the_mesh_forbids_it(replica: Replica) -> None:
+    allowed = decode_entry({"Kind": "mesh", "AllowEnablingPermissiveMutualTLS": True})
+    permissive = ServiceDefaults(name="web", mutual_tls_mode="permissive")
+
+    assert isinstance(put(replica, permissive), CatalogError)
+    put(replica, allowed)
+    assert put(replica, permissive) is True
+    delete(replica, "mesh", "mesh")
+    assert put(replica, ServiceDefaults(name="web", mutual_tls_mode="permissive", mode="direct"))
