@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from random import Random, SystemRandom  # noqa: TID251 - the one generator of the process
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -29,6 +29,7 @@ from agent.http.front import Front
 from agent.http.listeners import HttpServer
 from agent.http.routes import ROUTES
 from agent.identity import DataDirectory
+from agent.late_import import import_late
 from agent.local.agent import LocalAgent
 from agent.local.central_config import CentralConfig
 from agent.local.servers_catalog import AliasLookup, ServersCatalog
@@ -52,12 +53,25 @@ from agent.telemetry.metrics import Metrics
 from agent.telemetry.runtime import Runtime
 from agent.watches.watches import Watches
 from catalog.duration import SECOND
-from catalog.rows.node import Node
-from catalog.rows.service import NodeService
+from catalog.rows.node import Coord, Node
+from catalog.rows.service import (
+    KIND_CONNECT_PROXY,
+    KIND_INGRESS_GATEWAY,
+    KIND_MESH_GATEWAY,
+    KIND_TERMINATING_GATEWAY,
+    NodeService,
+)
 
 if TYPE_CHECKING:
     from agent.connect.leaf import Leaves
+    from agent.mesh.explain import Asked
+    from agent.mesh.explain_answer import Explanation
+    from agent.mesh.parts import Mesh
     from agent.server.parts import ServerParts
+
+PROXY_KINDS: Final = frozenset(
+    {KIND_CONNECT_PROXY, KIND_INGRESS_GATEWAY, KIND_TERMINATING_GATEWAY, KIND_MESH_GATEWAY}
+)
 
 _log = structlog.get_logger("agent")
 
@@ -88,6 +102,9 @@ class Agent:
         )
         self.runtime = Runtime(self.metrics, self.tasks)
         self.events = EventRing()
+        self.mesh: Mesh | None = None
+        self._has_mesh = False
+        self._leaves: Leaves | None = None
         self._make_membership()
         self.server = self._make_server(on_fatal) if config.server else None
         self.client = None if self.server else self._make_client()
@@ -131,7 +148,8 @@ class Agent:
             config=self.config,
             node_id=self.node_id,
             local=self.local,
-            make_leaves=self._make_leaves,
+            make_leaves=self.leaves,
+            explain=self.explain,
             membership=self.membership,
             events=self.events,
             server=self.server,
@@ -209,16 +227,58 @@ class Agent:
     def _own_services(self) -> list[NodeService]:
         return [entry.service for entry in self.local_state.services.values()]
 
-    def _make_leaves(self) -> Leaves:
-        # Cryptography is 8 MiB, which an agent without mesh services need not have.
-        from agent.connect.leaf import Leaves
+    def leaves(self) -> Leaves:
+        """The certificates of this agent's services."""
+        if self._leaves is None:
+            # Cryptography is 8 MiB, which an agent without mesh services need not have.
+            from agent.connect.leaf import Leaves
 
-        return Leaves(
-            self.router,
-            self.config.datacenter,
-            rng=self.rng,
-            now_s=wall_s,
-            start_task=self.tasks.start,
+            self._leaves = Leaves(
+                self.router,
+                self.config.datacenter,
+                rng=self.rng,
+                now_s=wall_s,
+                start_task=self.tasks.start,
+            )
+        return self._leaves
+
+    # The mesh.
+
+    def watch_for_proxies(self) -> None:
+        """Have a mesh as soon as a sidecar or a gateway is registered here."""
+        if self.config.connect.enabled:
+            self.local_state.subscribe(self._registered)
+            for service_id in self.local_state.services:
+                self._registered(service_id)
+
+    def _registered(self, service_id: str) -> None:
+        entry = self.local_state.services.get(service_id)
+        if entry is not None and entry.service.kind in PROXY_KINDS and not self._has_mesh:
+            self._has_mesh = True
+            self.tasks.start("mesh", self._start_mesh())
+
+    async def _start_mesh(self) -> None:
+        mesh = await import_late(_load_mesh)
+        self.mesh = mesh(self, self.data_directory.path if self.data_directory else None)
+        await self.mesh.start()
+
+    def coordinate(self) -> Coord:
+        """This node's network coordinate."""
+        return self.membership.coordinate
+
+    async def explain(self, asked: Asked, token: str) -> Explanation:
+        """Why a request between two services goes where it goes. Raises NotFound."""
+        from agent.mesh.explain_gather import explain_request
+        from agent.mesh.fetch import fetch_text
+        from agent.mesh.settings import place_of
+        from agent.mesh.watch_sources import Sources
+
+        return await explain_request(
+            asked,
+            Sources(self.router, self.leaves, fetch_text),
+            token,
+            place_of(self.config, self.coordinate()),
+            self.mesh.proxies.configs if self.mesh else {},
         )
 
     def _make_local(self) -> None:
@@ -279,6 +339,13 @@ class Agent:
 
     def _record_dns(self, kind: str, seconds: float) -> None:
         self.metrics.sample(f"consul.dns.{kind}", seconds * 1000, node=self.config.node_name)
+
+
+def _load_mesh() -> type[Mesh]:
+    # It takes half a second and, with cryptography, 15 MiB: not for agents without proxies.
+    from agent.mesh.parts import Mesh
+
+    return Mesh
 
 
 def _node_id(config: RuntimeConfig, data_directory: DataDirectory | None) -> str:

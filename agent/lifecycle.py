@@ -114,6 +114,7 @@ class Lifecycle:
         agent.local.start(*_definitions(config))
         if config.enable_central_service_config:
             agent.central_config.start()
+        agent.watch_for_proxies()
         self._anti_entropy = agent.tasks.start("anti-entropy", agent.sync.run())
         agent.tasks.start("reaper", reap(agent.local))
         self._watch_own_rows()
@@ -175,6 +176,8 @@ class Lifecycle:
         await agent.dns.close()
         agent.runner.stop_all()
         agent.runtime.stop()
+        if agent.mesh is not None:
+            await agent.mesh.close()
         await self._stop_cluster()
         await agent.tasks.close()
         self._remove_pid_file()

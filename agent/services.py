@@ -28,6 +28,8 @@ from catalog.rows.node import Coord
 
 if TYPE_CHECKING:
     from agent.connect.leaf import Leaves, Served
+    from agent.mesh.explain import Asked
+    from agent.mesh.explain_answer import Explanation
     from agent.server.parts import ServerParts
 
 
@@ -41,6 +43,7 @@ class Services:
         node_id: str,
         local: LocalAgent,
         make_leaves: Callable[[], Leaves],
+        explain: Callable[[Asked, str], Awaitable[Explanation]],
         membership: Membership,
         events: EventRing,
         server: ServerParts | None,
@@ -60,6 +63,7 @@ class Services:
         self.new_uuid = new_uuid
         self.started_s = started_s
         self._make_leaves = make_leaves
+        self.explain = explain
         self._leaves: Leaves | None = None
         self._membership = membership
         self._server = server
@@ -160,6 +164,10 @@ class Services:
         if self._leaves is None:
             self._leaves = self._make_leaves()
         return await self._leaves.get(service, token, min_index, wait_s)
+
+    def leaf_expires_in_s(self) -> float | None:
+        """Seconds until the first of this agent's leaves ends; None without any."""
+        return None if self._leaves is None else self._leaves.expires_in_s()
 
     # Telemetry.
 

@@ -31,6 +31,7 @@ Side = Literal["source", "destination"]
 
 ACLS_OFF_REASON: Final = "ACLs disabled, access is allowed by default"
 DEFAULT_REASON: Final = "Default behavior configured by ACLs"
+POLICY_REASON: Final = "Default intention policy"
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -38,6 +39,20 @@ class Decision(msgspec.Struct, frozen=True):
 
     allowed: bool
     reason: str
+
+
+ALLOWED_BY_DEFAULT: Final = Decision(True, ACLS_OFF_REASON)
+"""What no intention decides, unless the agent's configuration says otherwise."""
+
+
+def undecided(intention_policy: str, acl_policy: str) -> Decision:
+    """What no intention decides: the intentions' own policy, else the one of access control.
+
+    Both are allow, deny or empty, which is not set, or access control is off.
+    """
+    if intention_policy:
+        return Decision(intention_policy == ALLOW, POLICY_REASON)
+    return Decision(acl_policy == ALLOW, DEFAULT_REASON) if acl_policy else ALLOWED_BY_DEFAULT
 
 
 # The view.
@@ -50,23 +65,26 @@ def intentions_of(entries: Iterable[ServiceIntentions]) -> list[Intention]:
 
 
 def match(intentions: Iterable[Intention], by: Side, name: str) -> list[Intention]:
-    """The intentions whose source or destination is ``name`` or ``*``, in order."""
+    """The intentions whose source or destination is ``name`` or ``*``, in order.
+
+    A source that is with a peer is not the service of this cluster that has its name.
+    """
     wanted = {name.lower(), WILDCARD}
-    return sorted(
-        (
-            intention
-            for intention in intentions
-            if (intention.source_name if by == "source" else intention.destination_name).lower()
-            in wanted
-        ),
-        key=_order,
-    )
+    if by == "destination":
+        found = (each for each in intentions if each.destination_name.lower() in wanted)
+    else:
+        found = (
+            each
+            for each in intentions
+            if each.source_name.lower() in wanted and not each.source_peer
+        )
+    return sorted(found, key=_order)
 
 
 def find_exact(entry: ServiceIntentions | None, source: str) -> Intention | None:
     """The intention of a source with the entry's destination."""
     for candidate in (entry and entry.sources) or ():
-        if candidate.name == source:
+        if _is(candidate, source):
             assert entry is not None
             return _intention(entry, candidate)
     return None
@@ -85,9 +103,7 @@ def decide(
     source: str,
     destination: str,
     intentions: Iterable[Intention],
-    *,
-    default_allow: bool,
-    acls_enabled: bool = True,
+    otherwise: Decision = ALLOWED_BY_DEFAULT,
 ) -> Decision:
     """Whether ``source`` may connect to ``destination``: the first intention of the pair decides.
 
@@ -97,7 +113,7 @@ def decide(
         if intention.permissions:
             return Decision(False, f"Matched L7 intention: {describe(intention)}")
         return Decision(intention.action == ALLOW, f"Matched intention: {describe(intention)}")
-    return Decision(default_allow, DEFAULT_REASON if acls_enabled else ACLS_OFF_REASON)
+    return otherwise
 
 
 def describe(intention: Intention) -> str:
@@ -124,10 +140,12 @@ def _intention(entry: ServiceIntentions, source: SourceIntention) -> Intention:
         id=source.legacy_id,
         description=source.description,
         source_name=source.name,
+        source_peer=source.peer,
         destination_name=entry.name,
         source_type=source.type,
         action=source.action,
         permissions=source.permissions,
+        jwt=entry.jwt,
         meta=source.legacy_meta,
         precedence=source.precedence,
         created_at=source.legacy_create_time,
@@ -155,6 +173,11 @@ def parse_name(side: Side, text: str) -> str:
     return text.rpartition("/")[2]
 
 
+def _is(source: SourceIntention, name: str) -> bool:
+    """Whether a source is the one of this cluster that has a name."""
+    return source.name == name and not source.peer
+
+
 def upsert(
     entry: ServiceIntentions | None, destination: str, source: SourceIntention
 ) -> ServiceIntentions:
@@ -162,7 +185,7 @@ def upsert(
     before = entry or ServiceIntentions(name=destination)
     sources = list(before.sources or ())
     for number, present in enumerate(sources):
-        if present.name == source.name:
+        if _is(present, source.name):
             sources[number] = source
             break
     else:
@@ -172,7 +195,7 @@ def upsert(
 
 def without(entry: ServiceIntentions, source: str) -> ServiceIntentions | None:
     """The entry without a source; None if it is the last one, so that the entry goes too."""
-    rest = tuple(present for present in entry.sources or () if present.name != source)
+    rest = tuple(present for present in entry.sources or () if not _is(present, source))
     return msgspec.structs.replace(entry, sources=rest) if rest else None
 
 
@@ -223,16 +246,16 @@ def keep_legacy_fields(
     entry: ServiceIntentions, stored: ServiceIntentions | None
 ) -> ServiceIntentions:
     """A user's entry with the ids, metadata and creation times that its sources already had."""
-    known = {source.name: source for source in (stored and stored.sources) or ()}
+    known = {(source.peer, source.name): source for source in (stored and stored.sources) or ()}
     sources = entry.sources and tuple(
         msgspec.structs.replace(
             source,
-            legacy_id=known[source.name].legacy_id,
-            legacy_meta=known[source.name].legacy_meta,
-            legacy_create_time=known[source.name].legacy_create_time,
-            legacy_update_time=known[source.name].legacy_update_time,
+            legacy_id=before.legacy_id,
+            legacy_meta=before.legacy_meta,
+            legacy_create_time=before.legacy_create_time,
+            legacy_update_time=before.legacy_update_time,
         )
-        if source.name in known
+        if (before := known.get((source.peer, source.name)))
         else source
         for source in entry.sources
     )

@@ -7,11 +7,14 @@ given back only for what went on, so what waits is at most that window.
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from proxy.connection import Carrier
 from proxy.core.http2_end import End
 from proxy.core.http2_events import Answered, BodyPart, Ended
+
+FLUSH_BYTES_MAX: Final = 262_144
+"""Of bodies in one write: a carrier that has enough can only say so when it is given some."""
 
 CallLater = Callable[[float, Callable[[], None]], Callable[[], None]]
 Part = BodyPart | Ended | Answered
@@ -33,8 +36,10 @@ class Link:
         self._is_due = False
 
     def flush_soon(self) -> None:
-        """Send at the end of this turn, or of what is being read."""
-        if not self._is_due and not self.is_reading:
+        """Send at the end of this turn, or of what is being read, or now if it is much."""
+        if self.end.outbox.put_bytes >= FLUSH_BYTES_MAX:
+            self.flush()
+        elif not self._is_due and not self.is_reading:
             self._is_due = True
             self._call_later(0.0, self._turn_ended)
 

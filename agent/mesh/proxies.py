@@ -10,12 +10,12 @@ a new part of a chain is not told before its instances are known.
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import structlog
 from msgspec.structs import replace
 
-from agent.local.state import LocalService, LocalState
+from agent.local.state import LocalState
 from agent.mesh.settings import Place, proxy_settings
 from agent.mesh.snapshot import KINDS, Subject, build
 from agent.mesh.watch import Watch
@@ -39,6 +39,13 @@ class Feed(Protocol):
         """Have a proxy served no more, after its connections have drained."""
 
 
+class _Told(NamedTuple):
+    """A configuration, and whether the registration leaves its proxy to the agent."""
+
+    config: ProxyConfig
+    managed: bool
+
+
 class Proxies:
     """See the module. ``place`` is asked for anew by each build; ``now_s`` is monotonic."""
 
@@ -59,13 +66,12 @@ class Proxies:
         self._watch: Watch | None = None
         self._dirty: set[str] = set()
         self._woken = asyncio.Event()
-        self._told: dict[str, ProxyConfig] = {}
-        self._claimed: dict[str, int] = {}
+        self._told: dict[str, _Told] = {}
 
     @property
     def configs(self) -> dict[str, ProxyConfig]:
         """What each proxy was told last."""
-        return dict(self._told)
+        return {name: told.config for name, told in self._told.items()}
 
     def start(self, watch: Watch) -> None:
         """Look after the proxies registered now, and whatever comes."""
@@ -79,19 +85,6 @@ class Proxies:
         """Build these again; the watch says so."""
         self._dirty |= proxies
         self._woken.set()
-
-    def claim(self, proxy_id: str) -> Callable[[], None]:
-        """Leave a proxy to another that carries its traffic, until the result is called."""
-        self._claimed[proxy_id] = self._claimed.get(proxy_id, 0) + 1
-        self.changed(frozenset({proxy_id}))
-
-        def give_back() -> None:
-            self._claimed[proxy_id] -= 1
-            if not self._claimed[proxy_id]:
-                del self._claimed[proxy_id]
-            self.changed(frozenset({proxy_id}))
-
-        return give_back
 
     def _registered(self, service_id: str) -> None:
         entry = self._state.services.get(service_id)
@@ -120,7 +113,7 @@ class Proxies:
         watch = self._watch
         assert watch is not None
         entry = self._state.services.get(proxy_id)
-        if entry is None or not self._is_ours(entry):
+        if entry is None or entry.service.kind not in KINDS:
             watch.drop(proxy_id)
             if self._told.pop(proxy_id, None) is not None:
                 self._feed.remove(proxy_id)
@@ -136,20 +129,16 @@ class Proxies:
         if wait_s > 0:
             asyncio.get_running_loop().call_later(wait_s, self.changed, frozenset({proxy_id}))
             return
-        self._tell(replace(config, index=watch.index(proxy_id)))
+        managed = proxy_settings(entry.service.proxy.config).managed
+        self._tell(_Told(replace(config, index=watch.index(proxy_id)), managed))
 
-    def _is_ours(self, entry: LocalService) -> bool:
-        service = entry.service
-        return (
-            service.kind in KINDS
-            and service.id not in self._claimed
-            and proxy_settings(service.proxy.config).managed
-        )
-
-    def _tell(self, config: ProxyConfig) -> None:
+    def _tell(self, told: _Told) -> None:
+        config = told.config
         before = self._told.get(config.id)
-        if before is not None and replace(before, index=config.index) == config:
-            return  # the catalog moved on, and what this proxy is told did not
-        self._told[config.id] = config
+        if before is not None:
+            same = replace(before.config, index=config.index)
+            if before._replace(config=same) == told:
+                return  # the catalog moved on, and what this proxy is told did not
+        self._told[config.id] = told
         self._feed.put(config)
         _log.debug("proxy told", proxy=config.id, index=config.index)

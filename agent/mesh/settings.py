@@ -11,14 +11,18 @@ from typing import Any, Final, cast, get_args
 
 import msgspec
 
+from agent.config import RuntimeConfig
 from catalog.duration import MILLISECOND, SECOND, parse_duration
 from catalog.errors import Invalid
+from catalog.intentions import ACLS_OFF_REASON, DEFAULT_REASON
 from catalog.rows.config_entry.upstream_defaults import PassiveHealthCheck
 from catalog.rows.node import Coord
 from proxy.api import CONNECT_TIMEOUT_S, HANDSHAKE_TIMEOUT_S, Outlier, Protocol
 
 MANAGED_KEY: Final = "proconsul_managed"
 """``false`` in ``proxy.config`` leaves a proxy to whoever else carries its traffic."""
+
+INTENTION_DEFAULT_REASON: Final = "Default intention policy"
 
 _PROTOCOLS: Final = frozenset(get_args(Protocol))
 
@@ -28,7 +32,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     ``default_allow`` is what no intention decides, ``default_reason`` says why. ``drain_s`` is how
     long connections of a changed or removed listener may go on. ``coordinate`` is this node's.
-    ``domains`` are those of the DNS, with their final dot.
+    ``domains`` are those of the DNS.
     """
 
     node: str
@@ -67,6 +71,26 @@ class UpstreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     outlier: Outlier = Outlier()
     retry_percent: float | None = None
     retry_per_second_min: float | None = None
+
+
+def place_of(config: RuntimeConfig, coordinate: Coord | None) -> Place:
+    """Where builds of this agent happen."""
+    allow, reason = True, ACLS_OFF_REASON
+    if config.default_intention_policy:
+        allow, reason = config.default_intention_policy == "allow", INTENTION_DEFAULT_REASON
+    elif config.acl.enabled:
+        allow, reason = config.acl.default_policy == "allow", DEFAULT_REASON
+    return Place(
+        node=config.node_name,
+        datacenter=config.datacenter,
+        default_allow=allow,
+        default_reason=reason,
+        drain_s=config.proxy.drain_time / SECOND,
+        coordinate=coordinate,
+        domains=tuple(
+            domain.removesuffix(".") for domain in (config.domain, config.alt_domain) if domain
+        ),
+    )
 
 
 def proxy_settings(config: Mapping[str, Any] | None) -> ProxySettings:

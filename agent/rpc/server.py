@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from agent.rpc.request import Reply, Request
+from catalog.intentions import ALLOWED_BY_DEFAULT, Decision
 from catalog.store import Store
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class ServerContext:
         session_ttl_min_ns: int,
         authority: "Authority | None" = None,
         abroad: Abroad | None = None,
+        undecided: Decision = ALLOWED_BY_DEFAULT,
     ) -> None:
         self.store = store
         self.datacenter = datacenter
@@ -89,3 +91,5 @@ class ServerContext:
         self.authority = authority
         # None where no other datacenter can be reached.
         self.abroad = abroad
+        # What holds for a connection of which no intention says anything.
+        self.undecided = undecided

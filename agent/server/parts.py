@@ -47,6 +47,7 @@ from agent.telemetry.calls import CallMetrics
 from agent.telemetry.metrics import Metrics
 from catalog.apply import StateMachine
 from catalog.duration import SECOND, format_duration
+from catalog.intentions import undecided
 from catalog.rows.node import Node
 from catalog.store import Store
 from catalog.tables import AUTOPILOT
@@ -179,6 +180,10 @@ class ServerParts:
             session_ttl_min_ns=config.session_ttl_min or 10 * SECOND,
             authority=self.authority,
             abroad=self.abroad,
+            undecided=undecided(
+                config.default_intention_policy,
+                config.acl.default_policy if config.acl.enabled else "",
+            ),
         )
         local = Router(context, self.driver, config, CallMetrics(metrics).record)
         self.router = ServerRouter(

@@ -50,13 +50,17 @@ class Group:
             self._refresh(now_s)
         if self._balancer is None:
             return None
+        left = self._usable
+        if avoid:
+            left = [backend for backend in left if backend.endpoint.id not in avoid]
+            if not left:
+                return None
         if hashed is not None and self._balance.policy in {"ring_hash", "maglev"}:
             return self._find(now_s, hashed, avoid)
         backend = self._balancer.pick(now_s)
-        if not avoid or backend.endpoint.id not in avoid:
-            return backend
-        left = [other for other in self._usable if other.endpoint.id not in avoid]
-        return left[int(self._random() * len(left))] if left else None
+        if avoid and backend.endpoint.id in avoid:
+            return left[int(self._random() * len(left))]
+        return backend
 
     def eject(self, backend: Backend, outlier: Outlier, now_s: float) -> bool:
         """Set an endpoint aside, unless too many are already."""
@@ -100,12 +104,10 @@ class Group:
             else None
         )
 
-    def _find(self, now_s: float, hashed: int, avoid: frozenset[str]) -> Backend | None:
+    def _find(self, now_s: float, hashed: int, avoid: frozenset[str]) -> Backend:
         if self._table is None:
             self._table = make_table(self._balance, [each.endpoint for each in self._backends])
             assert self._table is not None, "the policy hashes"
-        if avoid and all(each.endpoint.id in avoid for each in self._usable):
-            return None
         return self._backends[self._table.find(hashed, self._is_usable(now_s, avoid))]
 
     def _is_usable(self, now_s: float, avoid: frozenset[str]) -> Callable[[int], bool]:

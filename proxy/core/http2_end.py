@@ -279,9 +279,11 @@ class End(ABC, Generic[T]):
         self._events.append(Broken(stream_id, code))
 
     def _on_settings(self, flags: int, stream_id: int, payload: bytes) -> None:
-        if stream_id or (flags & frames.ACK and payload):
-            raise ConnectionFault(Code.FRAME_SIZE_ERROR, "SETTINGS of a stream, or ACK with some")
+        if stream_id:
+            raise ConnectionFault(Code.PROTOCOL_ERROR, "SETTINGS of a stream")
         if flags & frames.ACK:
+            if payload:
+                raise ConnectionFault(Code.FRAME_SIZE_ERROR, "SETTINGS ACK with settings")
             self._spend_idle(1)
             return
         self._spend_idle(SETTINGS_COST)

@@ -71,6 +71,7 @@ class Outbox:
         "frame_bytes_max",
         "frames_sent",
         "is_held",
+        "put_bytes",
         "send_left",
         "stream_window_bytes",
     )
@@ -82,6 +83,7 @@ class Outbox:
         self.frame_bytes_max = frames.FRAME_BYTES_LEAST
         self.frames_sent = 0  # DATA frames, ever
         self.is_held = False
+        self.put_bytes = 0  # of bodies, not taken yet
         self._out: list[bytes | memoryview] = []
         self._last: Stream | None = None  # whose DATA is the last of what is on its way
         self._waiting: dict[int, Stream] = {}
@@ -93,6 +95,7 @@ class Outbox:
         taken = b"".join(self._out)
         self._out.clear()
         self._last = None
+        self.put_bytes = 0
         return taken
 
     def put(self, frame: bytes) -> None:
@@ -211,6 +214,7 @@ class Outbox:
         self.send_left -= size
         stream.is_local_done = end
         self.frames_sent += 1
+        self.put_bytes += size
         self._last = stream
 
     def _end(self, stream: Stream, trailers: Headers) -> None:

@@ -15,12 +15,15 @@ from catalog.intentions import (
     match,
     parse_name,
     source_of,
+    undecided,
     update_by_id,
     upsert,
     without,
 )
 from catalog.rows.config_entry import ServiceIntentions, normalize, validate
 from catalog.rows.config_entry.service_intentions import (
+    JWTProviderUse,
+    JWTRequirement,
     Permission,
     PermissionHTTP,
     SourceIntention,
@@ -80,18 +83,57 @@ def test_match_finds_the_name_and_the_wildcard():
     ],
 )
 def test_most_specific_intention_decides(source, destination, allowed, why):
-    decision = decide(source, destination, intentions_of(ENTRIES), default_allow=True)
+    decision = decide(source, destination, intentions_of(ENTRIES))
 
     assert Decision(allowed, f"Matched intention: {why}") == decision
 
 
 def test_without_intention_the_default_decides():
-    assert Decision(False, "Default behavior configured by ACLs") == decide(
-        "a", "b", (), default_allow=False
+    acls_deny = undecided("", "deny")
+
+    assert Decision(False, "Default behavior configured by ACLs") == decide("a", "b", (), acls_deny)
+    assert Decision(True, "ACLs disabled, access is allowed by default") == decide("a", "b", ())
+
+
+def test_policy_of_intentions_comes_before_the_one_of_access_control():
+    assert Decision(False, "Default intention policy") == undecided("deny", "allow")
+    assert Decision(True, "Default intention policy") == undecided("allow", "")
+    assert undecided("", "allow").allowed
+    assert undecided("", "").allowed
+
+
+WITH_PEER = normalize(
+    ServiceIntentions(
+        name="db",
+        jwt=JWTRequirement(providers=(JWTProviderUse(name="okta"),)),
+        sources=(
+            SourceIntention(name="web", peer="west", action="deny"),
+            SourceIntention(name="web", action="allow"),
+        ),
     )
-    assert Decision(True, "ACLs disabled, access is allowed by default") == decide(
-        "a", "b", (), default_allow=True, acls_enabled=False
-    )
+)
+
+
+def test_source_of_a_peer_is_another_service():
+    listed = intentions_of([WITH_PEER])
+
+    assert ["west", ""] == [each.source_peer for each in match(listed, "destination", "db")]
+    assert [""] == [each.source_peer for each in match(listed, "source", "web")]
+    assert decide("web", "db", listed).allowed
+    assert "" == find_exact(WITH_PEER, "web").source_peer
+    assert ("west",) == tuple(each.peer for each in without(WITH_PEER, "web").sources)
+
+
+def test_intention_tells_of_the_token_that_requests_need():
+    assert all(WITH_PEER.jwt == each.jwt for each in intentions_of([WITH_PEER]))
+
+
+def test_change_of_a_pair_leaves_the_source_of_a_peer_alone():
+    changed = upsert(WITH_PEER, "db", SourceIntention(name="web", action="deny"))
+
+    assert [("west", "deny"), ("", "deny")] == [
+        (each.peer, each.action) for each in changed.sources
+    ]
 
 
 def test_intention_about_requests_refuses_a_bare_connection():
@@ -102,7 +144,7 @@ def test_intention_about_requests_refuses_a_bare_connection():
         precedence=9,
     )
 
-    decision = decide("a", "b", (http,), default_allow=True)
+    decision = decide("a", "b", (http,))
 
     assert (
         Decision(
@@ -114,7 +156,7 @@ def test_intention_about_requests_refuses_a_bare_connection():
 
 @given(st.permutations(intentions_of(ENTRIES)))
 def test_decision_does_not_depend_on_the_order_given(intentions):
-    assert decide("web", "db", intentions, default_allow=False).allowed
+    assert decide("web", "db", intentions).allowed
 
 
 def test_upsert_replaces_the_source_of_the_same_name():

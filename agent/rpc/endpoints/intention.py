@@ -115,12 +115,11 @@ def match(
     }
 
 
-def check(read: Read, request: IntentionCheck, _server: ServerContext) -> Decision:
+def check(read: Read, request: IntentionCheck, server: ServerContext) -> Decision:
     """See IntentionCheck."""
     return intentions.decide(
         request.source,
         request.destination,
         intentions.intentions_of(_entries(read)),
-        default_allow=True,
-        acls_enabled=False,
+        server.undecided,
     )

@@ -9,10 +9,14 @@ from agent.rpc.endpoints.intention import (
     IntentionGet,
     IntentionList,
     IntentionMatch,
+    check,
 )
 from catalog.commands import IntentionVerb
 from catalog.errors import NotFound
+from catalog.intentions import Decision, undecided
+from catalog.read import Read
 from catalog.rows.intention import Intention
+from tests.agent.rpc.endpoints.server import make_server
 
 
 def apply(source="a", destination="x", action="allow", verb=IntentionVerb.UPSERT):
@@ -64,6 +68,16 @@ async def test_first_match_decides_and_without_one_all_is_allowed(mesh):
     ]
 
     assert decisions == [True, False, True]
+
+
+def test_what_no_intention_decides_is_the_servers_to_say():
+    server = make_server()
+    server.undecided = undecided("deny", "")
+    request = IntentionCheck(source="a", destination="x")
+
+    decision = check(Read(server.store), request, server)
+
+    assert Decision(False, "Default intention policy") == decision
 
 
 async def test_match_waits_for_a_change(mesh):

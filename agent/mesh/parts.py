@@ -1,0 +1,127 @@
+"""Makes the mesh of an agent out of its parts.
+
+    LocalState ─► proxies ─► claims (xDS) ─► own proxies ─► feed ─► workers
+                   │ ▲
+                   ▼ │
+                  watch ─► sources ─► router, leaves
+
+Nothing here decides anything. An agent without proxies has none of this.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Protocol
+
+from agent.clock import monotonic_s
+from agent.config import RuntimeConfig
+from agent.connect.leaf import Leaves
+from agent.local.state import LocalState
+from agent.mesh.feed_server import FeedServer
+from agent.mesh.fetch import fetch_text
+from agent.mesh.own_proxies import OwnProxies
+from agent.mesh.proxies import Proxies
+from agent.mesh.settings import Place, place_of, proxy_settings
+from agent.mesh.watch import Watch
+from agent.mesh.watch_sources import Calls, Sources
+from agent.mesh.workers import Workers
+from agent.mesh.xds.claims import Claims
+from agent.tasks import Tasks
+from catalog.rows.node import Coord
+
+
+class Rng(Protocol):
+    """The one call of random.Random that is used."""
+
+    def random(self) -> float:
+        """A number in [0, 1)."""
+
+
+class Surroundings(Protocol):
+    """What the mesh needs of the agent around it."""
+
+    @property
+    def config(self) -> RuntimeConfig:
+        """The newest configuration."""
+
+    @property
+    def local_state(self) -> LocalState:
+        """The registrations of this node."""
+
+    @property
+    def router(self) -> Calls:
+        """The cluster."""
+
+    @property
+    def tasks(self) -> Tasks:
+        """What starts tasks."""
+
+    @property
+    def rng(self) -> Rng:
+        """Chance."""
+
+    def leaves(self) -> Leaves:
+        """The certificates of this agent's services."""
+
+    def coordinate(self) -> Coord:
+        """This node's network coordinate."""
+
+
+class Mesh:
+    """Every part of an agent's mesh, by name. ``data_dir`` None keeps nothing beyond the agent."""
+
+    def __init__(self, agent: Surroundings, data_dir: Path | None) -> None:
+        self._agent = agent
+        self._temporary = None if data_dir else Path(tempfile.mkdtemp(prefix="proconsul-mesh-"))
+        directory = data_dir / "mesh" if data_dir else self._temporary
+        assert directory is not None
+        tasks, rng = agent.tasks, agent.rng
+        self.feed = FeedServer(directory / "feed.sock", tasks)
+        self.workers = Workers(
+            self.feed,
+            tasks=tasks,
+            rng=rng,
+            count=agent.config.proxy.workers,
+            outlives=data_dir is not None,
+        )
+        self.claims = Claims(OwnProxies(self.feed, self._is_own))
+        self.sources = Sources(agent.router, agent.leaves, fetch_text)
+        self.proxies = Proxies(
+            agent.local_state,
+            self.claims,
+            self._place,
+            start_task=tasks.start,
+            now_s=monotonic_s,
+        )
+        self.watch = Watch(
+            self.sources,
+            start_task=tasks.start,
+            rng=rng,
+            now_s=monotonic_s,
+            changed=self.proxies.changed,
+        )
+
+    async def start(self) -> None:
+        """Serve the proxies that are registered, and take back workers. Raises OSError."""
+        await self.feed.start()
+        self.workers.start()
+        self.proxies.start(self.watch)
+        state = self._agent.local_state
+        self.feed.keep_only(name for name in state.services if self._is_own(name))
+
+    async def close(self) -> None:
+        """Stop; workers that outlive the agent go on."""
+        self.watch.close()
+        await self.workers.close()
+        await self.feed.close()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _place(self) -> Place:
+        return place_of(self._agent.config, self._agent.coordinate())
+
+    def _is_own(self, proxy_id: str) -> bool:
+        entry = self._agent.local_state.services.get(proxy_id)
+        if entry is None or not self._agent.config.proxy.enabled:
+            return False
+        return proxy_settings(entry.service.proxy.config).managed

@@ -1,0 +1,36 @@
+from proxy.core.http2_budget import BURST_MAX, REFILL_PER_S_MAX, Budget
+
+
+def test_a_burst_is_allowed_and_no_more():
+    budget = Budget()
+
+    allowed = [budget.spend(1, 5.0) for _ in range(BURST_MAX + 1)]
+
+    assert [True] * BURST_MAX + [False] == allowed
+
+
+def test_tokens_come_back_with_time_up_to_a_burst():
+    budget = Budget()
+    budget.spend(BURST_MAX, 5.0)
+
+    after_a_second = budget.spend(REFILL_PER_S_MAX, 6.0)
+    at_once = budget.spend(1, 6.0)
+    later = [budget.spend(BURST_MAX, 1e6), budget.spend(1, 1e6)]
+
+    assert (True, False, [True, False]) == (after_a_second, at_once, later)
+
+
+def test_use_earns_tokens_up_to_a_burst():
+    budget = Budget()
+    budget.spend(BURST_MAX, 5.0)
+
+    budget.earn(2)
+
+    assert [True, True, False] == [budget.spend(1, 5.0) for _ in range(3)]
+
+
+def test_a_clock_that_goes_back_takes_nothing():
+    budget = Budget()
+
+    assert budget.spend(1, 5.0)
+    assert budget.spend(1, 4.0)
