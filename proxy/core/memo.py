@@ -12,8 +12,8 @@ Key = TypeVar("Key")
 Made = TypeVar("Made")
 
 PARTS_MAX: Final = 20_000
-"""Intentions, permissions, routes or the like in all that is kept: some 20 MB. Older configurations are in
-it until newer ones push them out; what is pushed out while in use is made again."""
+"""Intentions, permissions or routes in all that is kept, some 20 MB. Older configurations are in it
+until newer ones push them out; what is pushed out while in use is made again."""
 
 
 class Memo(Generic[Key, Made]):

@@ -23,7 +23,7 @@ def test_equal_values_are_told_apart() -> None:
 
 def test_oldest_is_forgotten_beyond_the_limit() -> None:
     made: list[object] = []
-    remember = Memo(made.append, lambda _key: memo.PARTS_MAX // 3)
+    remember = Memo(made.append, lambda _key: memo.PARTS_MAX // 2)
     keys = [[number] for number in range(3)]
 
     for key in [*keys, keys[1], keys[2], keys[0]]:
