@@ -28,6 +28,9 @@ class Gauges:
         looking, waiting = self._agent.runner.counts()
         metrics.gauge("consul.agent.checks.running", looking, type="monitor")
         metrics.gauge("consul.agent.checks.running", waiting, type="ttl")
+        leaf_left_s = self._agent.services.leaf_expires_in_s()
+        if leaf_left_s is not None:
+            metrics.gauge("consul.mesh.leaf-cert.expiry", round(leaf_left_s))
 
     def _collect_server(self, metrics: Metrics, server: ServerParts) -> None:
         datacenter = self._agent.config.datacenter
@@ -41,6 +44,10 @@ class Gauges:
         if assessment is not None:  # only the leader's is known
             metrics.gauge("consul.autopilot.healthy", int(assessment.is_healthy))
             metrics.gauge("consul.autopilot.failure_tolerance", assessment.failure_tolerance)
+        left = server.authority.expires_in_s() if server.authority and driver.is_leader else None
+        if left is not None:
+            metrics.gauge("consul.mesh.active-root-ca.expiry", round(left.root_s))
+            metrics.gauge("consul.mesh.active-signing-ca.expiry", round(left.signing_s))
         metrics.gauge("consul.session_ttl.active", server.timers.active)
         metrics.gauge("consul.rpc.queries_blocking", server.router.blocked_count)
         metrics.gauge("consul.state.nodes", store.count(NODES), datacenter=datacenter)

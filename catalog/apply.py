@@ -9,6 +9,7 @@ from typing import Any
 from catalog.commands import (
     AutopilotPut,
     CAConfigure,
+    CALeafIssued,
     CAPrune,
     CARevoke,
     CASerialTake,
@@ -61,6 +62,7 @@ _HANDLERS: dict[type[Command], Callable[[Tx, Any], object]] = {
     CAConfigure: connect.configure,
     CASerialTake: connect.take_serial,
     CAPrune: connect.prune,
+    CALeafIssued: connect.record_leaf,
     CARevoke: connect.revoke,
     AutopilotPut: operator.put_autopilot,
     TombstonesReap: lambda tx, command: kv.reap_tombstones(tx, command.index),

@@ -10,7 +10,7 @@ import msgspec
 
 from catalog.rows.check import HealthCheck
 from catalog.rows.config_entry import ConfigEntry
-from catalog.rows.connect import CAConfiguration, CARevocation, CARoot, CASigner
+from catalog.rows.connect import CAConfiguration, CALeaf, CARevocation, CARoot, CASigner
 from catalog.rows.intention import Intention
 from catalog.rows.node import Coordinate, Node
 from catalog.rows.query import PreparedQuery
@@ -190,16 +190,22 @@ class CASerialTake(Command, frozen=True, kw_only=True, tag="ca-serial"):
 
 
 class CAPrune(Command, frozen=True, kw_only=True, tag="ca-prune"):
-    """Forget the roots that ceased to be active before a time, and revocations of ended leaves."""
+    """Forget the roots that ceased to be active before a time, and leaves that have ended."""
 
     rotated_out_before_s: float
     now_s: float = 0.0
 
 
-class CARevoke(Command, frozen=True, kw_only=True, tag="ca-revoke"):
-    """Refuse a leaf from now on, although it has not ended."""
+class CALeafIssued(Command, frozen=True, kw_only=True, tag="ca-leaf-issued"):
+    """A leaf was signed."""
 
-    revocation: CARevocation
+    leaf: CALeaf
+
+
+class CARevoke(Command, frozen=True, kw_only=True, tag="ca-revoke"):
+    """Refuse leaves from now on, although they have not ended."""
+
+    revocations: tuple[CARevocation, ...]
 
 
 class AutopilotPut(Command, frozen=True, kw_only=True, tag="autopilot-put"):
@@ -231,6 +237,7 @@ AnyCommand = (
     | CAConfigure
     | CASerialTake
     | CAPrune
+    | CALeafIssued
     | CARevoke
     | AutopilotPut
     | TombstonesReap

@@ -4,7 +4,7 @@ from typing import Final
 
 from catalog.rows.check import HealthCheck
 from catalog.rows.config_entry import ConfigEntry
-from catalog.rows.connect import CAConfiguration, CARevocation, CARoot, CASerial, CASigner
+from catalog.rows.connect import CAConfiguration, CALeaf, CARevocation, CARoot, CASerial, CASigner
 from catalog.rows.kv import KeyValue, Tombstone
 from catalog.rows.node import Coordinate, Node
 from catalog.rows.query import PreparedQuery
@@ -119,6 +119,13 @@ CA_SERIAL: Final = Table("connect-ca-serial", CASerial, tag=14, key=lambda _: ""
 CA_REVOCATIONS: Final = Table(
     "connect-ca-revocations", CARevocation, tag=15, key=lambda row: row.serial
 )
+CA_LEAVES: Final = Table(
+    "connect-ca-leaves",
+    CALeaf,
+    tag=16,
+    key=lambda row: row.serial,
+    indexes=(Index("uri", lambda row: (row.uri,)),),
+)
 
 SCHEMA: Final = (
     NODES,
@@ -136,4 +143,5 @@ SCHEMA: Final = (
     CA_CONFIGURATION,
     CA_SERIAL,
     CA_REVOCATIONS,
+    CA_LEAVES,
 )

@@ -64,6 +64,7 @@ class ChainServing:
         self.now_s = around.now_s
         self.random = around.random
         self.connections = OpenConnections()
+        self._work: set[asyncio.Task[None]] = set()
         self._recorder = around.make_recorder(self)
 
     @property
@@ -75,6 +76,11 @@ class ChainServing:
     def recorder(self) -> Recorder:
         """Whom to tell."""
         return self._recorder
+
+    @property
+    def open_count(self) -> int:
+        """How many connections are open or, as work that was started, in their handshake."""
+        return len(self.connections) + len(self._work)
 
     def upstream(self, cluster: str) -> Upstream | None:
         """A cluster by name."""
@@ -100,6 +106,8 @@ class ChainServing:
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> Callable[[], None]:
         """Run ``work`` beside; returns what cancels it."""
         task = self._around.start(name, work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
 
         def cancel() -> None:
             task.cancel()

@@ -47,7 +47,7 @@ class ListenerParts(msgspec.Struct, frozen=True, kw_only=True):
 
     bind: Callable[[Listener], socket.socket]
     make_acceptor: MakeAcceptor
-    make_handler: Callable[[Serving, Facts, Contexts], Handler]
+    make_handler: Callable[[Serving, Facts], Handler]
 
 
 def place_of(listener: Listener) -> str:
@@ -93,9 +93,9 @@ class ListenerAtWork:
         return list(self._chains.values())
 
     @property
-    def connection_count(self) -> int:
-        """How many connections are open."""
-        return sum(len(chain.connections) for chain in (*self._chains.values(), *self.draining))
+    def open_count(self) -> int:
+        """How many connections are open or in their handshake."""
+        return sum(chain.open_count for chain in (*self._chains.values(), *self.draining))
 
     def open(self, sock: socket.socket | None = None) -> None:
         """Accept at ``sock``, or at one that is bound now; what hinders it becomes the fault."""
@@ -153,7 +153,7 @@ class ListenerAtWork:
             at_work.change(self.config, chain)
             self._chains[chain_key(chain)] = at_work
         self._credentials_fault = self._check_credentials(self.config.chains)
-        self.draining = [chain for chain in self.draining if chain.connections]
+        self.draining = [chain for chain in self.draining if chain.open_count]
         for gone in old.values():
             self._drain(gone)
 
@@ -173,7 +173,7 @@ class ListenerAtWork:
 
     def _handler(self, serving: Serving, facts: Facts) -> Handler:
         assert isinstance(serving, ChainServing), "they are our own chains"
-        handler = self._parts.make_handler(serving, facts, self._contexts)
+        handler = self._parts.make_handler(serving, facts)
         return serving.connections.hold(handler)
 
 

@@ -23,8 +23,13 @@ def make_parts(around: Surroundings) -> Parts:
 
         return ClusterUpstream(cluster, dial, around.now_s, around.random)
 
-    def make_handler(serving: Serving, facts: Facts, contexts: Contexts) -> Handler:
-        return TcpProxy(serving, facts)
+    def make_handler(serving: Serving, facts: Facts) -> Handler:
+        if serving.chain.protocol == "tcp":
+            return TcpProxy(serving, facts)
+        # A worker that never sees HTTP does without its codecs, which are several MiB.
+        from proxy.http_server import HttpServer
+
+        return HttpServer(serving, facts)
 
     return Parts(
         bind=bind, make_acceptor=Acceptor, make_handler=make_handler, make_upstream=make_upstream

@@ -82,9 +82,9 @@ class Runtime:
         return tuple(self._proxies)
 
     @property
-    def connection_count(self) -> int:
-        """How many connections are open, also those that drain."""
-        return sum(held.connection_count for held in self._all_listeners())
+    def open_count(self) -> int:
+        """How many connections are open or in their handshake, also those that drain."""
+        return sum(held.open_count for held in self._all_listeners())
 
     @property
     def drain_s(self) -> float:
@@ -166,7 +166,7 @@ class Runtime:
                 self._close(listener.config, listener.stop())
         end_s = self._around.now_s() + drain_s
         # Connections end in many places; a look now and then costs the last seconds of a process.
-        while self.connection_count and self._around.now_s() < end_s:  # noqa: ASYNC110 - as said
+        while self.open_count and self._around.now_s() < end_s:  # noqa: ASYNC110 - as said
             await asyncio.sleep(DRAIN_POLL_S)
         return sum(listener.cut() for listener in self._all_listeners())
 
@@ -210,7 +210,7 @@ class Runtime:
 
     def _stop(self, listener: ListenerAtWork, drain_s: float) -> socket.socket | None:
         """Accept no more; what is open is cut after ``drain_s``. Gives the socket."""
-        self._leaving = [held for held in self._leaving if held.connection_count]
+        self._leaving = [held for held in self._leaving if held.open_count]
         sock = listener.stop()
         self._leaving.append(listener)
         self._around.call_later(drain_s, lambda: _cut(listener))

@@ -101,6 +101,9 @@ class ClusterUpstream(Upstream):
             if isinstance(error, DialError):
                 self._unreachable(choice)
             raise
+        else:
+            if self._cluster.protocol == "tcp":  # for requests, only an answer is a success
+                _backend_of(choice).health.succeeded()
         finally:
             self._pending.give_back()
 

@@ -126,12 +126,15 @@ class Worker:
             self._ended.set_result(code)
 
     def _hello(self) -> Hello:
+        # What could not be said while there was nobody to hear it.
+        asyncio.get_running_loop().call_soon(self._tell_ready)
         return Hello(
             version=self._options.version,
             pid=os.getpid(),
             slot=self._options.slot,
             proxies=self._options.only,
             serving=dict(self._versions),
+            is_draining=self._draining is not None,
         )
 
     async def _obey(self, message: ToWorker) -> None:

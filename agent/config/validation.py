@@ -3,11 +3,12 @@
 import ipaddress
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from agent.config.addresses import ANY_ADDRESSES, Listen, overlap
 from agent.config.runtime import RuntimeConfig
 from agent.config.tree import Block, ConfigError
+from catalog.errors import Invalid
 
 
 class Complaint(NamedTuple):
@@ -183,8 +184,23 @@ def _connect(config: RuntimeConfig) -> Iterator[Complaint]:
     if config.primary_gateways and config.primary_datacenter == config.datacenter:
         yield Complaint("primary_gateways", "can only be used in a secondary datacenter")
     for index, entry in enumerate(config.config_entries.bootstrap):
-        if not any(key.lower() == "kind" and value for key, value in entry.items()):
-            yield Complaint("config_entries.bootstrap", f"entry {index} needs a kind")
+        fault = _entry_fault(entry)
+        if fault:
+            yield Complaint("config_entries.bootstrap", f"entry {index} {fault}")
+
+
+def _entry_fault(entry: dict[str, Any]) -> str:
+    """Why a new leader could not write an entry; empty if it can."""
+    if not any(key.lower() == "kind" and value for key, value in entry.items()):
+        return "needs a kind"
+    # Only here: most agents never see one.
+    from catalog.rows.config_entry import decode_entry, normalize, validate
+
+    try:
+        validate(normalize(decode_entry(entry)))
+    except Invalid as refused:
+        return f"is invalid: {refused}"
+    return ""
 
 
 def _definitions(config: RuntimeConfig) -> Iterator[Complaint]:

@@ -7,7 +7,7 @@ Source: Consul, CA management (https://developer.hashicorp.com/consul/docs/conne
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import structlog
 from msgspec.structs import replace
@@ -16,7 +16,14 @@ from agent.connect import certificates
 from agent.connect.builtin import Builtin, Surroundings, from_user
 from agent.connect.certificates import Issuer, Life
 from agent.connect.keys import from_pem, to_pem
-from agent.connect.provider import Asked, NewRoot, Provider, crossings, with_crossings
+from agent.connect.provider import (
+    Asked,
+    NewRoot,
+    Provider,
+    crossings,
+    signing_intermediate,
+    with_crossings,
+)
 from agent.connect.secret import hide, reveal
 from agent.connect.settings import (
     BUILTIN,
@@ -26,8 +33,8 @@ from agent.connect.settings import (
     canonical,
     read_settings,
 )
-from agent.connect.signing import Pace, applicant_of, issued
-from catalog.commands import CAConfigure, CAPrune, CASerialTake, Command, encode
+from agent.connect.signing import Pace, applicant_of, issued, leaf_row
+from catalog.commands import CAConfigure, CALeafIssued, CAPrune, CASerialTake, Command, encode
 from catalog.duration import SECOND
 from catalog.errors import BadRequest, CatalogError, Invalid
 from catalog.rows.connect import (
@@ -37,7 +44,7 @@ from catalog.rows.connect import (
     trust_domain,
 )
 from catalog.store import Store
-from catalog.tables import CA_CONFIGURATION, CA_REVOCATIONS, CA_ROOTS, CA_SIGNERS
+from catalog.tables import CA_CONFIGURATION, CA_LEAVES, CA_REVOCATIONS, CA_ROOTS, CA_SIGNERS
 
 PROVIDERS: Final = (BUILTIN, VAULT)
 
@@ -49,6 +56,13 @@ class Log(Protocol):
 
     async def propose(self, command: bytes) -> tuple[int, object]:
         """Propose a command and wait: its index and result. Raises RaftError."""
+
+
+class Left(NamedTuple):
+    """Seconds until certificates end."""
+
+    root_s: float
+    signing_s: float
 
 
 class Authority:
@@ -111,11 +125,22 @@ class Authority:
             self._present = (key, made)
         return self._present[1]
 
+    def expires_in_s(self) -> Left | None:
+        """What is left of the active root and of what signs; None before the first root."""
+        active = self.active_root()
+        if active is None:
+            return None
+        ends_s = [
+            certificates.parse_certificate(pem).not_valid_after_utc.timestamp() - self.now_s()
+            for pem in (active.root_cert, signing_intermediate(active) or active.root_cert)
+        ]
+        return Left(*ends_s)
+
     def _make_provider(
         self, configuration: CAConfiguration, config: Mapping[str, Any], active: CARoot | None
     ) -> Provider:
         settings = read_settings(config)
-        around = Surroundings(self._serial, self.now_s, self._new_uuid)
+        around = Surroundings(self._take_serial, self.now_s, self._new_uuid)
         if configuration.provider == BUILTIN:
             issuer = self._issuer(active) if active else None
             return Builtin(settings, configuration.cluster_id, issuer, around)
@@ -217,12 +242,27 @@ class Authority:
         return made._replace(root=with_crossings(made.root, (pem,)))
 
     async def rotate(self) -> None:
-        """Make another root of the same configuration the active one. Raises Invalid."""
+        """Make another root of the same configuration the active one.
+
+        Raises BadRequest if the root is not made here, and Invalid.
+        """
         async with self._configuring:
-            present = self.configuration()
+            provider, present = self.provider(), self.configuration()
             assert present is not None
-            made = await self._crossed(await self.provider().make_root(), force=False)
+            if why_not := self.why_not_rotated():
+                message = f"the root cannot be replaced by another one: {why_not}"
+                raise BadRequest(message)
+            made = await self._crossed(await provider.make_root(), force=False)
             await self.store(present, present, made)
+
+    def why_not_rotated(self) -> str:
+        """Why the active root is not followed by another one just so; empty if it can be."""
+        configuration, settings = self.configuration(), self.settings()
+        if configuration is None or configuration.provider != BUILTIN:
+            return "it is the provider's"
+        if settings.private_key or settings.root_cert:
+            return "its key was given by the configuration"
+        return "cross-signing is off" if settings.disable_cross_signing else ""
 
     async def prune(self, leaf_lives: int) -> None:
         """Forget roots that ceased to be active so many lives of a leaf ago; ended revocations too.
@@ -234,7 +274,8 @@ class Authority:
             return
         before_s = now_s - leaf_lives * self.settings().leaf_cert_ttl_ns / SECOND
         old = (root.rotated_out_s for root in self._store.all(CA_ROOTS) if not root.active)
-        ends = (row.expires_at_s for row in self._store.all(CA_REVOCATIONS))
+        ends = [row.expires_at_s for row in self._store.all(CA_REVOCATIONS)]
+        ends += [row.expires_at_s for row in self._store.all(CA_LEAVES)]
         if min(old, default=before_s) < before_s or min(ends, default=now_s) < now_s:
             await self._propose(CAPrune(rotated_out_before_s=before_s, now_s=now_s))
 
@@ -249,20 +290,19 @@ class Authority:
         domain = trust_domain(configuration.cluster_id)
         applicant = applicant_of(request_pem, domain, self._datacenter)
         async with self._pace.turn(settings):
-            # Also for a provider with numbers of its own: only a leader may sign.
-            serial, index = await self._take_serial()
             life = Life(self.now_s(), settings.leaf_cert_ttl_ns / SECOND)
-            pem = await provider.sign(Asked(request_pem, applicant.subject, serial, life))
+            pem = await provider.sign(Asked(request_pem, applicant.subject, life))
+        # Not before it is noted: only a leader may give one away, and all that live are known.
+        index = await self._propose(CALeafIssued(leaf=leaf_row(pem, applicant, active)))
+        assert isinstance(index, int)
         return issued(pem, applicant, active, index)
 
-    async def _serial(self) -> int:
-        serial, _ = await self._take_serial()
-        return serial
-
-    async def _take_serial(self) -> tuple[int, int]:
+    async def _take_serial(self) -> int:
         taken = await self._propose(CASerialTake())
         assert isinstance(taken, tuple)
-        return taken
+        serial, _index = taken
+        assert isinstance(serial, int)
+        return serial
 
     async def _propose(self, command: Command) -> object:
         _index, result = await self._log.propose(encode(command))

@@ -94,9 +94,9 @@ class Builtin(Provider):
 
     @override
     async def sign(self, asked: Asked) -> str:
-        issuer = self._present()
+        issuer, serial = self._present(), await self._around.take_serial()
         return await _run(
-            lambda: certificates.make_leaf(asked.subject, issuer, asked.serial, asked.life),
+            lambda: certificates.make_leaf(asked.subject, issuer, serial, asked.life),
             slow=kind_of(issuer.key).is_slow,
         )
 

@@ -21,11 +21,10 @@ class NewRoot(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A leaf to be signed. ``serial`` and ``subject`` are for those who do not read the request."""
+    """A leaf to be signed. ``subject`` is for those who do not read the request themselves."""
 
     request_pem: str
     subject: Subject
-    serial: int
     life: Life
 
 

@@ -24,7 +24,7 @@ from agent.connect.spiffe import (
     parse_identity,
 )
 from catalog.errors import Invalid
-from catalog.rows.connect import CARoot, IssuedCertificate
+from catalog.rows.connect import CALeaf, CARoot, IssuedCertificate
 
 SIGNING_WAIT_S_MAX: Final = 0.5  # a request that would wait longer is told to come back later
 MESH_GATEWAY: Final = "mesh-gateway"
@@ -82,6 +82,17 @@ def issued(pem: str, applicant: Applicant, root: CARoot, index: int) -> IssuedCe
             return replace(answer, kind=MESH_GATEWAY, kind_uri=uri)
         case _:
             assert_never(applicant.identity)
+
+
+def leaf_row(pem: str, applicant: Applicant, root: CARoot) -> CALeaf:
+    """What is noted of a leaf that was signed."""
+    leaf = certificates.parse_certificate(pem)
+    return CALeaf(
+        serial=certificates.serial_text(leaf.serial_number),
+        uri=applicant.identity.uri,
+        root_id=root.id,
+        expires_at_s=leaf.not_valid_after_utc.timestamp(),
+    )
 
 
 class Pace:

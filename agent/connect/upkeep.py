@@ -13,7 +13,6 @@ import structlog
 from agent.connect import certificates, renewal
 from agent.connect.authority import Authority
 from agent.connect.provider import NewRoot, signing_intermediate, with_intermediate
-from agent.connect.settings import BUILTIN
 from catalog.duration import SECOND
 from catalog.errors import CatalogError
 from catalog.rows.connect import CARoot
@@ -66,7 +65,7 @@ class Upkeep:
         await self._renew_intermediate()
 
     async def _follow(self, active: CARoot, end_s: float) -> None:
-        why_not = self._why_not_followed()
+        why_not = self._authority.why_not_rotated()
         if not why_not:
             _log.info("root certificate followed by another one", root=active.id)
             await self._authority.rotate()
@@ -78,15 +77,6 @@ class Upkeep:
             _log.error(
                 "root certificate about to expire", root=active.id, reason=why_not, left_s=left_s
             )
-
-    def _why_not_followed(self) -> str:
-        configuration, settings = self._authority.configuration(), self._authority.settings()
-        assert configuration is not None
-        if configuration.provider != BUILTIN:
-            return "it is the provider's"
-        if settings.private_key or settings.root_cert:
-            return "its key was given by the configuration"
-        return "cross-signing is off" if settings.disable_cross_signing else ""
 
     async def _renew_intermediate(self) -> None:
         authority = self._authority

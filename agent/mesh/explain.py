@@ -94,7 +94,9 @@ def explain(asked: Asked, seen: Seen) -> Explanation:
     facts = RequestFacts(_head(asked))
     is_http = chain.protocol != "tcp"
     route = choose_route(chain.routes, facts) if is_http else next(iter(chain.routes), None)
-    explanation = msgspec.structs.replace(explanation, listener=listener, protocol=chain.protocol)
+    explanation = msgspec.structs.replace(
+        explanation, listener=listener if seen.declared else "", protocol=chain.protocol
+    )
     if route is None:
         return msgspec.structs.replace(explanation, notes=(*explanation.notes, NO_ROUTE))
     sent = rewritten_target(route, facts) if is_http else b""

@@ -92,7 +92,8 @@ class Gathering:
     async def _sidecar(self, service: str) -> CheckServiceNode | None:
         """A proxy of a service: one of this node, if there is one."""
         question = Instances(service, self._place.datacenter)
-        await self._ask(question)
+        if question not in self._known:
+            await self._ask(question)
         rows = self._known.get(question) or ()
         assert isinstance(rows, tuple)
         proxies = [row for row in rows if row.service.kind == KIND_CONNECT_PROXY]

@@ -32,7 +32,7 @@ from agent.rpc.endpoints import (
 )
 from agent.rpc.request import ReadRequest, WriteRequest
 from catalog.rows.check import CheckServiceNode, HealthCheck
-from catalog.rows.connect import CARevocation
+from catalog.rows.connect import CALeaf, CARevocation
 from catalog.rows.intention import Intention
 from catalog.rows.node import Node
 from catalog.rows.service import NodeService, ServiceNode
@@ -162,7 +162,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "ConnectCA.ConfigurationSet", connect.CAConfigurationSet, connect.set_configuration
     ),
     TaskEndpoint("ConnectCA.Sign", connect.CASign, connect.sign),
-    WriteEndpoint("ConnectCA.Revoke", connect.CARevoke, connect.revoke, CARevocation),
+    WriteEndpoint("ConnectCA.Revoke", connect.CARevoke, connect.revoke, tuple[CARevocation, ...]),
+    TaskEndpoint("ConnectCA.Rotate", connect.CARotate, connect.rotate),
+    ReadEndpoint("ConnectCA.Leaves", connect.CALeavesGet, connect.get_leaves, CALeaf),
     ReadEndpoint("ConnectCA.Revocations", connect.CARevocationsGet, connect.get_revocations),
     ReadEndpoint("ConnectCA.Authorize", connect.ConnectAuthorize, connect.authorize),
     ReadEndpoint("Operator.AutopilotGet", operator.AutopilotGet, operator.get_autopilot),

@@ -33,6 +33,7 @@ from agent.rpc.server import Random, ServerContext
 from agent.rpc.server_router import ServerRouter
 from agent.server.autopilot_loop import AutopilotLoop
 from agent.server.bootstrap import Bootstrap, Mode
+from agent.server.config_seed import entries_of, seed
 from agent.server.departure import Departure
 from agent.server.duties import Duties
 from agent.server.leader import Leader
@@ -351,6 +352,7 @@ class ServerParts:
         await self.leader.start(
             self._node(), config.rpc_advertise.port, autopilot_configuration(config)
         )
+        await seed(entries_of(config.config_entries.bootstrap), self.store, self.propose)
         if self.authority is not None:
             connect = config.connect
             await self.authority.start(connect.ca_provider or "consul", connect.ca_config)

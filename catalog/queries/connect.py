@@ -1,11 +1,12 @@
 """What the mesh's certificate authority is at present. Source: Consul API, /v1/connect/ca."""
 
 from catalog.read import Read
-from catalog.rows.connect import CAConfiguration, CARevocation, CARoots, trust_domain
-from catalog.tables import CA_CONFIGURATION, CA_REVOCATIONS, CA_ROOTS
+from catalog.rows.connect import CAConfiguration, CALeaf, CARevocation, CARoots, trust_domain
+from catalog.tables import CA_CONFIGURATION, CA_LEAVES, CA_REVOCATIONS, CA_ROOTS
 
 ROOTS_INDEX = CA_ROOTS.name
 CONFIGURATION_INDEX = CA_CONFIGURATION.name
+LEAVES_INDEX = CA_LEAVES.name
 REVOCATIONS_INDEX = CA_REVOCATIONS.name
 
 
@@ -25,6 +26,12 @@ def configuration(read: Read) -> CAConfiguration | None:
     """The provider's configuration; None before the first leader stored one."""
     read.depend(CONFIGURATION_INDEX)
     return read.store.get(CA_CONFIGURATION, "")
+
+
+def leaves(read: Read) -> list[CALeaf]:
+    """The leaves that were signed and have not ended, in the order of their signing."""
+    read.depend(LEAVES_INDEX)
+    return sorted(read.store.all(CA_LEAVES), key=lambda row: row.create_index)
 
 
 def revocations(read: Read) -> tuple[CARevocation, ...]:

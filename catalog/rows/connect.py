@@ -6,6 +6,7 @@ as it is.
 
 import re
 from typing import Any, Final
+from urllib.parse import quote
 
 from catalog.schema import Hidden, Omit, Row
 
@@ -69,14 +70,30 @@ class CASerial(Row, frozen=True, kw_only=True):
     last: int
 
 
-class CARevocation(Row, frozen=True, kw_only=True):
-    """A leaf that is refused although it has not ended, by its serial number.
+class CALeaf(Row, frozen=True, kw_only=True):
+    """A leaf that was signed: its serial number, whom it is about and below which root it is.
 
-    ``serial`` is hexadecimal pairs with colons. Times are seconds since the epoch: nobody needs the
-    row after ``expires_at_s``, when the leaf has ended by itself.
+    ``serial`` is hexadecimal pairs with colons, ``uri`` a SPIFFE id, ``root_id`` a root's id;
+    ``expires_at_s`` is in seconds since the epoch.
     """
 
     serial: str
+    uri: str
+    root_id: str
+    expires_at_s: float
+    create_index: int = 0
+
+
+class CARevocation(Row, frozen=True, kw_only=True):
+    """A leaf that is refused although it has not ended, by its serial number.
+
+    ``serial`` is hexadecimal pairs with colons; ``uri`` is empty for a leaf that is not known here.
+    Times are seconds since the epoch: nobody needs the row after ``expires_at_s``, when the leaf
+    has ended by itself.
+    """
+
+    serial: str
+    uri: str = ""
     reason: str = ""
     revoked_at_s: float
     expires_at_s: float
@@ -127,6 +144,12 @@ def serial_of(text: str) -> str:
         )
         raise ValueError(message)
     return int(digits, 16).to_bytes((len(digits.lstrip("0")) + 1) // 2 or 1, "big").hex(":")
+
+
+def service_uri(domain: str, datacenter: str, service: str) -> str:
+    """The SPIFFE id of a service in a trust domain. Source: Consul, service identities."""
+    parts = (quote(part, safe="") for part in (datacenter, service))
+    return "spiffe://{}/ns/default/dc/{}/svc/{}".format(domain, *parts)
 
 
 def trust_domain(cluster_id: str) -> str:

@@ -1,16 +1,27 @@
 """Writes of the mesh's certificate authority. Source: Consul API, /v1/connect/ca."""
 
-from typing import Final
+from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
-from catalog.commands import CAConfigure, CAPrune, CARevoke, CASerialTake
+from catalog.commands import CAConfigure, CALeafIssued, CAPrune, CARevoke, CASerialTake
 from catalog.errors import Conflict, TooLarge
-from catalog.rows.connect import CARevocation, CARoot, CASerial
-from catalog.tables import CA_CONFIGURATION, CA_REVOCATIONS, CA_ROOTS, CA_SERIAL, CA_SIGNERS
+from catalog.rows.connect import CALeaf, CARevocation, CARoot, CASerial
+from catalog.schema import Table
+from catalog.tables import (
+    CA_CONFIGURATION,
+    CA_LEAVES,
+    CA_REVOCATIONS,
+    CA_ROOTS,
+    CA_SERIAL,
+    CA_SIGNERS,
+)
 from catalog.writes.tx import Tx
 
+LEAVES_MAX: Final = 100_000  # about 30 MiB; what is beyond lives all the same, and is not listed
 REVOCATIONS_MAX: Final = 10_000  # every proxy holds them all; above it, rotate the root instead
+
+Ending = TypeVar("Ending", CALeaf, CARevocation)
 
 
 def configure(tx: Tx, command: CAConfigure) -> bool:
@@ -54,7 +65,7 @@ def take_serial(tx: Tx, _command: CASerialTake) -> tuple[int, int]:
 def prune(tx: Tx, command: CAPrune) -> int:
     """Forget roots, and their keys, that ceased to be active before a time; how many.
 
-    Revocations of leaves that have ended since go too.
+    Leaves that have ended since go too, and their revocations.
     """
     stale = [
         root
@@ -66,20 +77,36 @@ def prune(tx: Tx, command: CAPrune) -> int:
         tx.store.delete(CA_SIGNERS, root.id)
     if stale:
         tx.changed(CA_ROOTS.name)
-    ended = [row for row in tx.store.all(CA_REVOCATIONS) if row.expires_at_s < command.now_s]
-    for row in ended:
-        tx.store.delete(CA_REVOCATIONS, row.serial)
-    if ended:
-        tx.changed(CA_REVOCATIONS.name)
+    _forget_ended(tx, CA_REVOCATIONS, command.now_s)
+    _forget_ended(tx, CA_LEAVES, command.now_s)
     return len(stale)
 
 
-def revoke(tx: Tx, command: CARevoke) -> CARevocation:
-    """Refuse a leaf from now on; what was revoked before stays as it was. The row that is stored.
+def _forget_ended(tx: Tx, table: Table[Ending], now_s: float) -> None:
+    ended = [row for row in tx.store.all(table) if row.expires_at_s < now_s]
+    for row in ended:
+        tx.store.delete(table, row.serial)
+    if ended:
+        tx.changed(table.name)
 
-    Raises TooLarge for one too many.
+
+def record_leaf(tx: Tx, command: CALeafIssued) -> int:
+    """Note a leaf that was signed, unless too many live already; the log index of this command."""
+    if tx.store.count(CA_LEAVES) < LEAVES_MAX:
+        tx.store.put(CA_LEAVES, replace(command.leaf, create_index=tx.index))
+        tx.changed(CA_LEAVES.name)
+    return tx.index
+
+
+def revoke(tx: Tx, command: CARevoke) -> tuple[CARevocation, ...]:
+    """Refuse leaves from now on; what was revoked before stays as it was. The rows that are stored.
+
+    Raises TooLarge for one too many, and then has changed nothing.
     """
-    wanted = command.revocation
+    return tuple(_revoke(tx, wanted) for wanted in command.revocations)
+
+
+def _revoke(tx: Tx, wanted: CARevocation) -> CARevocation:
     present = tx.store.get(CA_REVOCATIONS, wanted.serial)
     if present is not None:
         return present

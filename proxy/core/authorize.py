@@ -2,8 +2,9 @@
 
 The first intention of the source, or of ``*``, decides alone, by precedence. Its permissions are
 tried in order; if none matches, the default decides. What cannot be told counts against the peer:
-a deny rule holds if it holds for any of `RequestFacts.readings` (and ignores case, and takes a
-missing header for one of another value), an allow rule only if it holds for all of them.
+a deny rule holds if it holds for any of `RequestFacts.readings` (and ignores case, takes a missing
+header for one of another value, and what is no regular expression for one that matches), an allow
+rule only if it holds for all of them.
 
 Source: Consul, service-intentions; the reasons are those of its authorize endpoint.
 """
@@ -146,7 +147,7 @@ def _rule(permission: Permission) -> Rule:
     """Whether a permission applies to a request."""
     path = _path_rule(permission)
     allow = permission.allow
-    headers = tuple(header_test(each, when_missing=not allow) for each in permission.headers)
+    headers = tuple(header_test(each, when_unclear=not allow) for each in permission.headers)
     methods = frozenset(method.upper().encode() for method in permission.methods)
     jwt = permission.jwt
 
@@ -165,9 +166,12 @@ def _rule(permission: Permission) -> Rule:
 
 def _path_rule(permission: Permission) -> Callable[[tuple[bytes, ...]], bool] | None:
     """Whether a rule on paths holds for the readings of a path; None if there is no such rule."""
-    ignore_case = not permission.allow
+    ignore_case = is_denial = not permission.allow
     if permission.path_regex:
-        as_it_is = as_read = pattern(permission.path_regex, ignore_case=ignore_case)
+        compiled = pattern(permission.path_regex, ignore_case=ignore_case)
+        if compiled is None:
+            return lambda _readings: is_denial
+        as_it_is = as_read = compiled
     elif text := permission.path_exact or permission.path_prefix:
         is_prefix = not permission.path_exact
         as_it_is = _text_test(text.encode(), is_prefix=is_prefix, ignore_case=ignore_case)
@@ -179,7 +183,7 @@ def _path_rule(permission: Permission) -> Callable[[tuple[bytes, ...]], bool] | 
     def holds(readings: tuple[bytes, ...]) -> bool:
         if len(readings) == 1:
             return as_it_is(readings[0])
-        if ignore_case:
+        if is_denial:
             return as_it_is(readings[0]) or as_read(readings[1])
         return as_it_is(readings[0]) and as_read(readings[1])
 
@@ -197,4 +201,8 @@ def _text_test(wanted: bytes, *, is_prefix: bool, ignore_case: bool) -> Test:
     return wanted.__eq__
 
 
-_ready = Memo(_make_ready)
+def _parts(policy: Policy) -> int:
+    return sum(1 + len(intention.permissions) for intention in policy.intentions)
+
+
+_ready = Memo(_make_ready, _parts)

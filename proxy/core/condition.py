@@ -15,45 +15,43 @@ from proxy.core.request import RequestFacts
 
 PATTERNS_MAX: Final = 256
 """Compiled regular expressions that are kept: those of a large router; each takes some 10 KB."""
-PATTERN_MEMORY_BYTES_MAX: Final = 1_048_576
-"""Of one expression with its automaton; RE2 gives up on what needs more: it does not match."""
 
 Test = Callable[[bytes], bool]
 HeaderTest = Callable[[RequestFacts], bool]
 
 
 @lru_cache(PATTERNS_MAX)
-def pattern(text: str, *, ignore_case: bool = False) -> Test:
-    """Whether a whole text matches an RE2 expression. What does not compile matches nothing."""
+def pattern(text: str, *, ignore_case: bool = False) -> Test | None:
+    """Whether a whole text matches an RE2 expression; None if it is none."""
     options = re2.Options()
     options.never_capture = True
     options.log_errors = False
-    options.max_mem = PATTERN_MEMORY_BYTES_MAX
     options.case_sensitive = not ignore_case
     try:
         compiled = re2.compile(text.encode(), options)
     except re2.error:
-        return _never
+        return None
     return lambda value: compiled.fullmatch(value) is not None
 
 
-def is_pattern(text: str) -> bool:
-    """Whether RE2 takes an expression."""
-    return pattern(text) is not _never
-
-
-def header_test(match: HeaderMatch, *, when_missing: bool = False) -> HeaderTest:
+def header_test(match: HeaderMatch, *, when_unclear: bool = False) -> HeaderTest:
     """Whether a request meets a condition on a header.
 
-    ``when_missing`` is what an inverted comparison says of a header that is not there: Envoy says
-    no. (``present`` compares nothing: inverted, it asks for the absence.)
+    ``when_unclear`` is the answer if the expression is none, and what an inverted comparison says
+    of a header that is not there: Envoy says no. (``present`` compares nothing: inverted, it asks
+    for the absence.)
     """
     name = match.name.lower().encode()
     inverted = match.invert
-    compare = _comparison(match)
-    if compare is None:
-        return lambda facts: (facts.header(name) is None) == inverted
-    missing = inverted and when_missing
+    if match.regex:
+        compare = pattern(match.regex, ignore_case=match.ignore_case)
+        if compare is None:
+            return lambda _facts: when_unclear
+    else:
+        compare = _comparison(match)
+        if compare is None:
+            return lambda facts: (facts.header(name) is None) == inverted
+    missing = inverted and when_unclear
 
     def holds(facts: RequestFacts) -> bool:
         value = facts.header(name)
@@ -63,9 +61,7 @@ def header_test(match: HeaderMatch, *, when_missing: bool = False) -> HeaderTest
 
 
 def _comparison(match: HeaderMatch) -> Test | None:
-    """The comparison with a value; None if only presence is asked for."""
-    if match.regex:
-        return pattern(match.regex, ignore_case=match.ignore_case)
+    """The comparison with a text; None if only presence is asked for."""
     wanted = (match.exact or match.prefix or match.suffix or match.contains).encode()
     if not wanted:
         return None if match.present else _is_empty
@@ -87,7 +83,3 @@ def _text_test(match: HeaderMatch, wanted: bytes) -> Test:
 
 def _is_empty(value: bytes) -> bool:
     return not value
-
-
-def _never(_value: bytes) -> bool:
-    return False

@@ -7,16 +7,20 @@ from collections.abc import Callable
 from typing import Final
 
 from proxy.api import ANY, QueryMatch, Route, RouteMatch, WeightedCluster
-from proxy.core.condition import HeaderTest, Test, header_test, pattern
+from proxy.core.condition import HeaderTest, header_test, pattern
 from proxy.core.memo import Memo
 from proxy.core.request import RequestFacts
 
 EVERYTHING: Final = RouteMatch()
+HOSTS_MAX: Final = 1024
+"""Host names of one table whose routes are remembered; made-up ones only cost a search each."""
+
+_Compiled = tuple[tuple[Route, tuple[HeaderTest, ...]], ...]
 
 
 def choose_route(routes: tuple[Route, ...], facts: RequestFacts) -> Route | None:
     """The first route whose conditions all hold; None if there is none."""
-    for route, tests in _compiled(routes):
+    for route, tests in _table(routes).of_host(facts.host):
         for holds in tests:
             if not holds(facts):
                 break
@@ -56,20 +60,37 @@ def rewritten_target(route: Route, facts: RequestFacts) -> bytes:
     return path + facts.target[len(facts.path) :]
 
 
-def _compile(routes: tuple[Route, ...]) -> tuple[tuple[Route, tuple[HeaderTest, ...]], ...]:
-    return tuple((route, _tests(route.match)) for route in routes)
+class _Table:
+    """Routes with their conditions; those of a host are found once for all its requests."""
+
+    __slots__ = ("_by_host", "_has_hosts", "_routes")
+
+    def __init__(self, routes: tuple[Route, ...]) -> None:
+        self._routes = tuple((route, _tests(route.match)) for route in routes)
+        self._has_hosts = any(route.match.hosts for route in routes)
+        self._by_host: dict[str, _Compiled] = {}
+
+    def of_host(self, host: str) -> "_Compiled":
+        """The routes that may take requests to a host, in their order."""
+        if not self._has_hosts:
+            return self._routes
+        found = self._by_host.get(host)
+        if found is None:
+            if len(self._by_host) >= HOSTS_MAX:
+                self._by_host.clear()
+            found = tuple(each for each in self._routes if _takes_host(each[0].match.hosts, host))
+            self._by_host[host] = found
+        return found
 
 
 def _tests(match: RouteMatch) -> tuple[HeaderTest, ...]:
-    """The conditions of a route, the cheapest first."""
+    """The conditions of a route but its hosts, the cheapest first."""
     if match == EVERYTHING:
         return ()
     tests: list[HeaderTest] = []
     if match.methods:
         methods = frozenset(method.encode() for method in match.methods)
         tests.append(lambda facts: facts.method in methods)
-    if match.hosts and ANY not in match.hosts:
-        tests.append(_hosts_test(match.hosts))
     if (path := _path_test(match)) is not None:
         tests.append(path)
     tests.extend(header_test(each) for each in match.headers)
@@ -77,27 +98,24 @@ def _tests(match: RouteMatch) -> tuple[HeaderTest, ...]:
     return tuple(tests)
 
 
-def _hosts_test(hosts: tuple[str, ...]) -> HeaderTest:
+def _takes_host(hosts: tuple[str, ...], host: str) -> bool:
     """``*`` stands for one or more labels: the leftmost, or the rightmost (``web.ingress.*``)."""
-    lowered = [host.lower() for host in hosts]
-    exact = frozenset(host for host in lowered if "*" not in host)
-    suffixes = tuple(host[1:] for host in lowered if host.startswith("*"))
-    prefixes = tuple(host[:-1] for host in lowered if host.endswith("*"))
+    return not hosts or any(_is_host(wanted.lower(), host) for wanted in hosts)
 
-    def holds(facts: RequestFacts) -> bool:
-        host = facts.host
-        return (
-            host in exact
-            or any(host.endswith(suffix) and len(host) > len(suffix) for suffix in suffixes)
-            or any(host.startswith(prefix) and len(host) > len(prefix) for prefix in prefixes)
-        )
 
-    return holds
+def _is_host(wanted: str, host: str) -> bool:
+    if wanted == ANY:
+        return True
+    if wanted.startswith("*"):
+        return host.endswith(wanted[1:]) and len(host) >= len(wanted)
+    if wanted.endswith("*"):
+        return host.startswith(wanted[:-1]) and len(host) >= len(wanted)
+    return host == wanted
 
 
 def _path_test(match: RouteMatch) -> HeaderTest | None:
     if match.path_regex:
-        fits: Test = pattern(match.path_regex, ignore_case=match.ignore_case)
+        fits = pattern(match.path_regex, ignore_case=match.ignore_case) or _never
         return lambda facts: fits(facts.path)
     if match.path_exact:
         return _compared(match.path_exact, bytes.__eq__, ignore_case=match.ignore_case)
@@ -119,7 +137,7 @@ def _compared(
 def _query_test(match: QueryMatch) -> HeaderTest:
     name = match.name.encode()
     if match.regex:
-        fits = pattern(match.regex)
+        fits = pattern(match.regex) or _never
     elif match.present:
         return lambda facts: facts.parameter(name) is not None
     else:
@@ -132,4 +150,9 @@ def _query_test(match: QueryMatch) -> HeaderTest:
     return holds
 
 
-_compiled = Memo(_compile)
+def _never(_text: bytes) -> bool:
+    """What is no regular expression matches nothing."""
+    return False
+
+
+_table = Memo(_Table, len)

@@ -47,6 +47,7 @@ def test_tags_of_tables_never_change():
         "connect-ca-config": 13,
         "connect-ca-serial": 14,
         "connect-ca-revocations": 15,
+        "connect-ca-leaves": 16,
     }
 
 

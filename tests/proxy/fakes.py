@@ -192,7 +192,7 @@ class Fakes:
         self.acceptors.append(FakeAcceptor(sock, **parts))
         return self.acceptors[-1]
 
-    def make_handler(self, serving: Serving, facts: Facts, contexts: Contexts) -> FakeHandler:
+    def make_handler(self, serving: Serving, facts: Facts) -> FakeHandler:
         self.handlers.append(FakeHandler(serving))
         return self.handlers[-1]
 

@@ -56,7 +56,7 @@ def test_connections_of_all_chains_are_counted_and_cut(fakes: Fakes) -> None:
     carriers = [fakes.acceptors[0].connect(number) for number in (0, 1)]
     held.change(listener(), is_other=False)
 
-    assert 2 == held.connection_count
+    assert 2 == held.open_count
     assert 2 == held.cut()
     assert all(carrier.is_aborted for carrier in carriers)
 

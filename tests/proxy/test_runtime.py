@@ -126,12 +126,12 @@ def test_a_removed_listener_accepts_no_more_and_is_cut_when_its_time_is_over(
     assert fakes.sockets[0].is_closed
     assert fakes.handlers[0].serving.is_draining
     assert 1 == fakes.handlers[0].changes
-    assert 1 == runtime.connection_count
+    assert 1 == runtime.open_count
     assert not carrier.is_aborted
 
     fakes.clock.advance(0.2)
     assert carrier.is_aborted
-    assert 0 == runtime.connection_count
+    assert 0 == runtime.open_count
 
 
 def test_a_listener_that_is_renamed_leaves_its_socket_to_its_successor(
@@ -156,11 +156,11 @@ def test_a_chain_that_carries_something_else_is_another_one(runtime: Runtime, fa
 
     assert fakes.handlers[0].serving.is_draining
     assert not fakes.handlers[1].serving.is_draining
-    assert 2 == runtime.connection_count
+    assert 2 == runtime.open_count
 
     fakes.clock.advance(5.0)
     assert old.is_aborted
-    assert 1 == runtime.connection_count
+    assert 1 == runtime.open_count
 
 
 def test_a_removed_proxy_is_gone_when_it_has_drained(runtime: Runtime, fakes: Fakes) -> None:

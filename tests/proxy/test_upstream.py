@@ -188,6 +188,20 @@ async def test_failed_dials_eject_however_their_requests_are_finished(world: Wor
         assert {"b"} == chosen(upstream)
 
 
+@pytest.mark.parametrize(("protocol", "left"), [("tcp", {"a", "b"}), ("http", {"b"})])
+async def test_connection_alone_is_a_success_only_of_tcp(
+    world: World, protocol: str, left: set[str]
+) -> None:
+    upstream = world.upstream(cluster_of(group_of("a", "b"), protocol=protocol))
+    a = the_choice(upstream, avoid=frozenset({"b"}))
+
+    serve(upstream, a, failed=True, world=world)
+    await upstream.dial(a, Silent)
+    serve(upstream, a, failed=True, world=world)
+
+    assert left == chosen(upstream)
+
+
 def test_endpoint_of_several_groups_is_ejected_in_all(world: World) -> None:
     upstream = world.upstream(cluster_of(group_of("a", "b"), group_of("a", target="subset")))
     a = the_choice(upstream, avoid=frozenset({"b"}))

@@ -1,6 +1,6 @@
 """``config``: the central configuration entries."""
 
-from typing import Any
+from typing import Any, Final
 
 from agent.cli.client import Query, segment
 from agent.cli.command import Call
@@ -8,12 +8,14 @@ from agent.cli.failure import Failure, explaining
 from agent.cli.input import document_from
 from agent.cli.output import say, spaced_json
 
+_ONLY_NAMES: Final = {"mesh": "mesh", "proxy-defaults": "global"}
+
 
 def write(call: Call) -> int:
     """``config write FILE``."""
     call.expect_arguments(1, 1, "Must provide exactly one positional argument to specify the file")
     entry = document_from(call.arguments[0])
-    kind, entry_name = _field(entry, "Kind"), _field(entry, "Name")
+    kind, entry_name = _identity(entry)
     query: Query = []
     if call.switch("cas"):
         query.append(("cas", str(call.number("modify-index"))))
@@ -24,6 +26,12 @@ def write(call: Call) -> int:
         raise Failure(message)
     say(f"Config entry written: {kind}/{entry_name}")
     return 0
+
+
+def _identity(entry: dict[str, Any]) -> tuple[str, str]:
+    """Return kind and name; there is one entry of some kinds, which may leave its name out."""
+    kind = _field(entry, "Kind")
+    return kind, _field(entry, "Name") or _ONLY_NAMES.get(kind, "")
 
 
 def _field(entry: dict[str, Any], name: str) -> str:
@@ -47,22 +55,29 @@ def list_(call: Call) -> int:
     if not kind:
         raise Failure("Must specify the -kind parameter")
     with explaining(f"Error listing config entries for kind {kind}"):
-        entries = call.client.get_json(f"/v1/config/{segment(kind)}") or []
+        filtered: Query = [("filter", call.text("filter"))] if call.text("filter") else []
+        entries = call.client.get_json(f"/v1/config/{segment(kind)}", filtered) or []
     for entry in entries:
-        say(entry["Name"])
+        say(_identity(entry)[1])
     return 0
 
 
 def delete(call: Call) -> int:
-    """``config delete -kind K -name N``."""
-    kind, name = _kind_and_name(call)
+    """``config delete -kind K -name N``, or ``-filename F`` of a file that names them."""
+    file_name = call.text("filename")
+    kind, name = _identity(document_from(file_name)) if file_name else _kind_and_name(call)
+    path = f"/v1/config/{segment(kind)}/{segment(name)}"
     query: Query = []
-    if call.switch("cas"):
-        if not call.number("modify-index"):
-            raise Failure("Must specify -modify-index greater than 0 with -cas")
-        query.append(("cas", str(call.number("modify-index"))))
+    deleted: object = True
     with explaining(f"Error deleting config entry {kind}/{name}"):
-        deleted = call.client.delete(f"/v1/config/{segment(kind)}/{segment(name)}", query).json()
+        if call.switch("cas"):
+            index = call.number("modify-index")
+            if not index:
+                raise Failure("Must specify -modify-index greater than 0 with -cas")
+            query.append(("cas", str(index)))
+            # Servers up to 1.9 do not look at the condition: it is looked at here first.
+            deleted = call.client.get_json(path)["ModifyIndex"] == index
+        deleted = deleted and call.client.delete(path, query).json()
     if deleted is False:
         message = f"Config entry not deleted: {kind}/{name}"
         raise Failure(message)

@@ -4,7 +4,7 @@ from typing import Final
 
 from agent.cli.command import Command
 from agent.cli.flags import Flag, Kind
-from agent.cli.rows.shared import CAS
+from agent.cli.rows.shared import CAS, FORMAT
 
 GROUP: Final = "Service mesh"
 
@@ -86,7 +86,10 @@ ROWS: Final[tuple[Command, ...]] = (
         "List names of config entries of one kind",
         "config:list_",
         server=True,
-        flags=(Flag("kind", "Kind of the entries."),),
+        flags=(
+            Flag("kind", "Kind of the entries."),
+            Flag("filter", "Only entries for which the expression holds."),
+        ),
     ),
     Command(
         "config delete",
@@ -94,7 +97,12 @@ ROWS: Final[tuple[Command, ...]] = (
         "Remove a config entry",
         "config:delete",
         server=True,
-        flags=(*CAS, Flag("kind", "Kind of the entry."), Flag("name", "Name of the entry.")),
+        flags=(
+            *CAS,
+            Flag("kind", "Kind of the entry."),
+            Flag("name", "Name of the entry."),
+            Flag("filename", "File of the entry, instead of its kind and name; - is the input."),
+        ),
     ),
     Command(
         "connect ca get-config",
@@ -117,5 +125,64 @@ ROWS: Final[tuple[Command, ...]] = (
                 Kind.SWITCH,
             ),
         ),
+    ),
+    Command(
+        "mesh explain",
+        GROUP,
+        "Tell where a request between two services goes, and whether it may",
+        "mesh_explain:explain",
+        "SOURCE DESTINATION [METHOD PATH]",
+        flags=(
+            Flag("header", "A header of the request, name:value.", Kind.TEXTS),
+            Flag("host", "The host that the request names; else the destination."),
+            Flag("format", "How to print: pretty or json.", default="pretty"),
+        ),
+        notes="Exits with 0 when the request is allowed and 1 when it is not.",
+    ),
+    Command(
+        "connect ca roots",
+        GROUP,
+        "List the root certificates, when they end and how many leaves they have",
+        "connect:roots",
+        server=True,
+        notes="Next Root is when the servers make another one by themselves.",
+    ),
+    Command(
+        "connect ca rotate",
+        GROUP,
+        "Have another root certificate in use",
+        "connect:rotate",
+        server=True,
+        flags=(Flag("plan", "Only list the roots with their leaves.", Kind.SWITCH),),
+        notes="The old root is trusted until its last leaf has ended.",
+    ),
+    Command(
+        "connect ca leaves",
+        GROUP,
+        "List the leaf certificates that have not ended",
+        "connect:leaves",
+        server=True,
+        flags=(FORMAT, Flag("filter", "Filter expression on Serial, URI and RootID.")),
+    ),
+    Command(
+        "connect ca revoke",
+        GROUP,
+        "Refuse leaf certificates from now on",
+        "connect:revoke",
+        "SERIAL...",
+        server=True,
+        flags=(
+            Flag("service", "Refuse all leaves of this service instead."),
+            Flag("reason", "Why, for the list of revocations."),
+        ),
+        notes="Agents get new certificates at once; open connections with a refused one are cut.",
+    ),
+    Command(
+        "connect ca revocations",
+        GROUP,
+        "List the leaf certificates that are refused",
+        "connect:revocations",
+        server=True,
+        flags=(FORMAT,),
     ),
 )

@@ -11,13 +11,15 @@ from agent.http.params import boolean, read_options, required, write_options
 from agent.rpc.endpoints.connect import (
     CAConfigurationGet,
     CAConfigurationSet,
+    CALeavesGet,
     CARevocationsGet,
     CARevoke,
     CARootsGet,
+    CARotate,
     ConnectAuthorize,
 )
 from agent.rpc.request import Reply
-from catalog.rows.connect import CAConfiguration, CARevocation
+from catalog.rows.connect import CAConfiguration, CALeaf, CARevocation
 from catalog.schema import Row
 
 _DECODE_FAILED: Final = "Bad request: Request decode failed: "
@@ -42,6 +44,7 @@ class _Authorization(Row, frozen=True, kw_only=True):
 
 class _Revocation(Row, frozen=True, kw_only=True):
     serial: str = ""
+    service: str = ""
     reason: str = ""
 
 
@@ -85,14 +88,15 @@ async def set_configuration(call: Call) -> Answer:
 
 
 def revoke(call: Call) -> CARevoke:
-    """Refuse a leaf, by its serial number in the URL or in the body."""
+    """Refuse a leaf by its serial number, or a service's; in the URL or in the body."""
     body = decode_body(call.body, _Revocation, prefix=_DECODE_FAILED) if call.body else None
-    asked = _Revocation(serial=call.query.text("serial"), reason=call.query.text("reason"))
-    if body is not None:
-        asked = _Revocation(serial=body.serial or asked.serial, reason=body.reason or asked.reason)
-    if not asked.serial:
-        raise HttpError(400, "Bad request: Serial must be specified")
-    return CARevoke(serial=asked.serial, reason=asked.reason, **write_options(call))
+    body = body or _Revocation()
+    serial = body.serial or call.query.text("serial")
+    service = body.service or call.query.text("service")
+    if bool(serial) == bool(service):
+        raise HttpError(400, "Bad request: either Serial or Service must be specified")
+    reason = body.reason or call.query.text("reason")
+    return CARevoke(serial=serial, service=service, reason=reason, **write_options(call))
 
 
 def revocations(call: Call) -> CARevocationsGet:
@@ -100,25 +104,51 @@ def revocations(call: Call) -> CARevocationsGet:
     return CARevocationsGet(**read_options(call))
 
 
-def show_revocation(_call: Call, reply: Reply) -> Answer:
-    """One refused leaf, with times as text."""
-    return Answer(json=_shown(reply.value))
-
-
 def show_revocations(_call: Call, reply: Reply) -> Answer:
-    """The refused leaves, with times as text."""
-    return Answer(json=[_shown(row) for row in reply.value])
+    """Refused leaves, with times as text."""
+    return Answer(json=[_revocation(row) for row in reply.value])
 
 
-def _shown(row: CARevocation) -> dict[str, object]:
+def _revocation(row: CARevocation) -> dict[str, object]:
     return {
         "Serial": row.serial,
+        "URI": row.uri,
         "Reason": row.reason,
         "RevokedAt": _rfc3339(row.revoked_at_s),
         "ExpiresAt": _rfc3339(row.expires_at_s),
         "CreateIndex": row.create_index,
         "ModifyIndex": row.modify_index,
     }
+
+
+def leaves(call: Call) -> CALeavesGet:
+    """The leaves that live."""
+    return CALeavesGet(**read_options(call))
+
+
+def show_leaves(_call: Call, reply: Reply) -> Answer:
+    """Leaves, with times as text."""
+    return Answer(json=[_leaf(row) for row in reply.value])
+
+
+def _leaf(row: CALeaf) -> dict[str, object]:
+    return {
+        "Serial": row.serial,
+        "URI": row.uri,
+        "RootID": row.root_id,
+        "ExpiresAt": _rfc3339(row.expires_at_s),
+        "CreateIndex": row.create_index,
+    }
+
+
+def rotate(call: Call) -> CARotate:
+    """Make another root the active one."""
+    return CARotate(**write_options(call))
+
+
+def show_nothing(_call: Call, _reply: Reply) -> Answer:
+    """An empty answer."""
+    return Answer()
 
 
 def _rfc3339(moment_s: float) -> str:

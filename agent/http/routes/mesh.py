@@ -89,9 +89,23 @@ CONNECT: Final = (
     Route(
         "PUT",
         "/v1/connect/ca/revoke",
-        Write(connect.revoke, connect.show_revocation),
-        "Refuse a leaf certificate from now on",
-        (*WRITE, "serial", "reason"),
+        Write(connect.revoke, connect.show_revocations),
+        "Refuse leaf certificates from now on",
+        (*WRITE, "serial", "service", "reason"),
+    ),
+    Route(
+        "PUT",
+        "/v1/connect/ca/rotate",
+        Write(connect.rotate, connect.show_nothing),
+        "Have another root certificate in use",
+        WRITE,
+    ),
+    Route(
+        "GET",
+        "/v1/connect/ca/leaves",
+        Read(connect.leaves, connect.show_leaves),
+        "Leaf certificates that were signed and have not ended",
+        (*READ, "filter"),
     ),
     Route(
         "GET",

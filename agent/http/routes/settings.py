@@ -20,7 +20,7 @@ CONFIG: Final = (
         "/v1/config/{path}",
         Read(config_entry.get, config_entry.show),
         "Read a config entry, or all of a kind",
-        READ,
+        (*READ, "filter"),
     ),
     Route(
         "DELETE",

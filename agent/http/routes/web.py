@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.http.handlers import internal, ui
+from agent.http.handlers import explain, internal, ui
 from agent.http.handlers.shared import as_json
 from agent.http.route import Read, Route
 from agent.http.routes.parts import READ, local
@@ -28,6 +28,18 @@ INTERNAL: Final = (
         Read(internal.services, internal.show_services),
         "Services, summed up",
         (*READ, "filter"),
+    ),
+    local(
+        "GET",
+        "/v1/internal/mesh/explain",
+        explain.explain,
+        "Why a request between two services goes where it goes",
+        "source",
+        "destination",
+        "method",
+        "path",
+        "host",
+        "header",
     ),
 )
 

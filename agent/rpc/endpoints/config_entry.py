@@ -4,6 +4,7 @@ from agent.rpc.request import ReadRequest, WriteRequest
 from agent.rpc.server import ServerContext
 from catalog import commands
 from catalog.commands import Command
+from catalog.filters import compile_filter
 from catalog.read import Read
 from catalog.rows.config_entry import ConfigEntry, check_kind, normalize, validate
 from catalog.tables import CONFIG_ENTRIES
@@ -34,7 +35,7 @@ class ConfigGet(ReadRequest, frozen=True, kw_only=True):
 
 
 class ConfigList(ReadRequest, frozen=True, kw_only=True):
-    """The entries of a kind, or all."""
+    """The entries of a kind, or all; ``filter`` sees those of a kind."""
 
     kind: str = ""
 
@@ -61,8 +62,12 @@ def get(read: Read, request: ConfigGet, _server: ServerContext) -> ConfigEntry |
 
 
 def list_kind(read: Read, request: ConfigList, _server: ServerContext) -> list[ConfigEntry]:
-    """See ConfigList."""
+    """See ConfigList. Raises FilterError: what may be filtered by depends on the kind."""
     read.depend(CONFIG_INDEX)
     if not request.kind:
         return read.store.all(CONFIG_ENTRIES)
-    return read.store.find(CONFIG_ENTRIES, "kind", request.kind)
+    found = read.store.find(CONFIG_ENTRIES, "kind", request.kind)
+    if not request.filter:
+        return found
+    keeps = compile_filter(request.filter, check_kind(request.kind))
+    return [entry for entry in found if keeps(entry)]

@@ -15,18 +15,22 @@ from catalog.queries import connect as queries
 from catalog.read import Read
 from catalog.rows.connect import (
     CAConfiguration,
+    CALeaf,
     CARevocation,
     CARoots,
     IssuedCertificate,
     serial_of,
+    service_uri,
+    trust_domain,
 )
+from catalog.tables import CA_CONFIGURATION, CA_LEAVES
 
 if TYPE_CHECKING:
     from agent.connect.authority import Authority
 
 DISABLED: Final = "Connect must be enabled in order to use this endpoint"
 REASON_CHARACTERS_MAX: Final = 512  # as much as a description of an intention
-LEAF_LIFE_S_MAX: Final = 366 * 86400.0  # no leaf lives longer, whatever the settings were then
+LIFE_S_MAX: Final = 366 * 86400.0  # no leaf lives longer, whatever the settings were then
 
 
 class CARootsGet(ReadRequest, frozen=True, kw_only=True):
@@ -50,10 +54,22 @@ class CASign(WriteRequest, frozen=True, kw_only=True):
 
 
 class CARevoke(WriteRequest, frozen=True, kw_only=True):
-    """A leaf is refused from now on, by its serial number; the reply is its CARevocation."""
+    """Leaves are refused from now on; the reply is a tuple of CARevocation.
 
-    serial: str
+    One, by its serial number, or all that live of a service of this datacenter.
+    """
+
+    serial: str = ""
+    service: str = ""
     reason: str = ""
+
+
+class CALeavesGet(ReadRequest, frozen=True, kw_only=True):
+    """The leaves that were signed and have not ended, in the order of their signing."""
+
+
+class CARotate(WriteRequest, frozen=True, kw_only=True):
+    """Another root becomes the active one, with the same settings; the reply is None."""
 
 
 class CARevocationsGet(ReadRequest, frozen=True, kw_only=True):
@@ -105,25 +121,59 @@ async def sign(server: ServerContext, request: CASign) -> IssuedCertificate:
     return await _authority(server).sign(request.request)
 
 
+async def rotate(server: ServerContext, _request: CARotate) -> None:
+    """See CARotate. Raises BadRequest if the settings have a root of their own."""
+    await _authority(server).rotate()
+
+
 def revoke(server: ServerContext, request: CARevoke) -> commands.CARevoke:
-    """See CARevoke. Raises BadRequest for a text that is no serial number of a leaf."""
+    """See CARevoke. Raises BadRequest for a text that is no serial number, or nothing to revoke."""
     _authority(server)
+    if len(request.reason) > REASON_CHARACTERS_MAX:
+        message = f"reason is longer than {REASON_CHARACTERS_MAX} characters"
+        raise BadRequest(message)
+    leaves = _leaves_of(server, request.service) if request.service else [_leaf(server, request)]
+    now_s = server.now_s()
+    return commands.CARevoke(
+        revocations=tuple(
+            CARevocation(
+                serial=leaf.serial,
+                uri=leaf.uri,
+                reason=request.reason,
+                revoked_at_s=now_s,
+                expires_at_s=leaf.expires_at_s,
+            )
+            for leaf in leaves
+        )
+    )
+
+
+def _leaf(server: ServerContext, request: CARevoke) -> CALeaf:
     try:
         serial = serial_of(request.serial)
     except ValueError as error:
         raise BadRequest(str(error)) from None
-    if len(request.reason) > REASON_CHARACTERS_MAX:
-        message = f"reason is longer than {REASON_CHARACTERS_MAX} characters"
+    known = server.store.get(CA_LEAVES, serial)
+    # One that was signed elsewhere, or before leaves were noted, ends at some time.
+    unknown = CALeaf(serial=serial, uri="", root_id="", expires_at_s=server.now_s() + LIFE_S_MAX)
+    return known or unknown
+
+
+def _leaves_of(server: ServerContext, service: str) -> list[CALeaf]:
+    configuration = server.store.get(CA_CONFIGURATION, "")
+    domain = trust_domain(configuration.cluster_id) if configuration else ""
+    uri = service_uri(domain, server.datacenter, service)
+    found = server.store.find(CA_LEAVES, "uri", uri)
+    if not found:
+        message = f"no leaf certificate of service {service!r} is known"
         raise BadRequest(message)
-    now_s = server.now_s()
-    return commands.CARevoke(
-        revocation=CARevocation(
-            serial=serial,
-            reason=request.reason,
-            revoked_at_s=now_s,
-            expires_at_s=now_s + LEAF_LIFE_S_MAX,
-        )
-    )
+    return found
+
+
+def get_leaves(read: Read, _request: CALeavesGet, server: ServerContext) -> list[CALeaf]:
+    """See CALeavesGet."""
+    _authority(server)
+    return queries.leaves(read)
 
 
 def get_revocations(

@@ -38,6 +38,18 @@ DATA = ["-data-dir", "/nonexistent/x"]
         (["-dev", "-primary-gateway", "x"], "primary_gateways: requires connect."),
         (["-dev", "-hcl", 'service { name = "a" } service { name = "a" }'], "duplicate definition"),
         (["-dev", "-hcl", 'config_entries { bootstrap { name = "x" } }'], "needs a kind"),
+        (
+            [
+                "-dev",
+                "-hcl",
+                'config_entries { bootstrap { kind = "service-splitter" name = "x" } }',
+            ],
+            "entry 0 is invalid: no splits configured",
+        ),
+        (
+            ["-dev", "-hcl", 'config_entries { bootstrap { kind = "mesh" nope = 1 } }'],
+            'invalid config key "nope"',
+        ),
         (["-dev", "-hcl", 'advertise_reconnect_timeout = "9h"'], "only be used on a client"),
         ([*DATA, "-read-replica"], "'read_replica = true' requires 'server = true'"),
     ],

@@ -1,6 +1,6 @@
-from catalog.commands import CAConfigure, CARevoke
+from catalog.commands import CAConfigure, CALeafIssued, CARevoke
 from catalog.queries import connect
-from catalog.rows.connect import CAConfiguration, CARevocation, CARoots
+from catalog.rows.connect import CAConfiguration, CALeaf, CARevocation, CARoots
 
 
 def test_without_an_authority_there_are_no_roots(replica):
@@ -25,7 +25,7 @@ def test_configuration_moves_the_index(replica):
 def test_revocations_come_in_their_order_and_move_the_index(replica):
     for serial in ("0b", "0a"):
         row = CARevocation(serial=serial, revoked_at_s=1.0, expires_at_s=2.0)
-        replica.do(CARevoke(revocation=row))
+        replica.do(CARevoke(revocations=(row,)))
 
     value, read = replica.read(connect.revocations)
 
@@ -33,3 +33,14 @@ def test_revocations_come_in_their_order_and_move_the_index(replica):
     assert read.index == 2
     assert replica.read(connect.is_revoked, "0a")[0]
     assert not replica.read(connect.is_revoked, "0c")[0]
+
+
+def test_leaves_come_in_the_order_of_their_signing(replica):
+    for serial in ("0b", "0a"):
+        row = CALeaf(serial=serial, uri="u", root_id="r", expires_at_s=2.0)
+        replica.do(CALeafIssued(leaf=row))
+
+    value, read = replica.read(connect.leaves)
+
+    assert [row.serial for row in value] == ["0b", "0a"]
+    assert read.index == 2

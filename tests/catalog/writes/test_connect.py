@@ -1,7 +1,7 @@
-from catalog.commands import CAConfigure, CAPrune, CARevoke, CASerialTake
+from catalog.commands import CAConfigure, CALeafIssued, CAPrune, CARevoke, CASerialTake
 from catalog.errors import Conflict, TooLarge
-from catalog.rows.connect import CAConfiguration, CARevocation, CARoot, CASigner
-from catalog.tables import CA_CONFIGURATION, CA_REVOCATIONS, CA_ROOTS, CA_SIGNERS
+from catalog.rows.connect import CAConfiguration, CALeaf, CARevocation, CARoot, CASigner
+from catalog.tables import CA_CONFIGURATION, CA_LEAVES, CA_REVOCATIONS, CA_ROOTS, CA_SIGNERS
 
 
 def root(name):
@@ -80,12 +80,12 @@ def test_only_roots_that_were_replaced_long_ago_are_pruned(replica):
 
 def revoke(serial, reason=""):
     row = CARevocation(serial=serial, reason=reason, revoked_at_s=100.0, expires_at_s=200.0)
-    return CARevoke(revocation=row)
+    return CARevoke(revocations=(row,))
 
 
 def test_a_leaf_is_revoked_once(replica):
-    first = replica.do(revoke("0a", "stolen"))
-    again = replica.do(revoke("0a", "another reason"))
+    (first,) = replica.do(revoke("0a", "stolen"))
+    (again,) = replica.do(revoke("0a", "another reason"))
 
     assert first == again
     assert (first.create_index, first.modify_index) == (1, 1)
@@ -108,3 +108,23 @@ def test_too_many_revocations_are_refused(replica, monkeypatch):
     replica.do(revoke("0a"))
 
     assert isinstance(replica.apply(revoke("0b")), TooLarge)
+
+
+def leaf(serial):
+    return CALeafIssued(leaf=CALeaf(serial=serial, uri="u", root_id="r", expires_at_s=200.0))
+
+
+def test_leaves_are_noted_until_they_end(replica):
+    assert replica.do(leaf("0a")) == 1
+    assert replica.store.get(CA_LEAVES, "0a").create_index == 1
+
+    replica.do(CAPrune(rotated_out_before_s=0, now_s=201.0))
+
+    assert replica.store.all(CA_LEAVES) == []
+
+
+def test_leaves_beyond_the_limit_live_unnoted(replica, monkeypatch):
+    monkeypatch.setattr("catalog.writes.connect.LEAVES_MAX", 1)
+
+    assert [replica.do(leaf("0a")), replica.do(leaf("0b"))] == [1, 2]
+    assert replica.store.count(CA_LEAVES) == 1

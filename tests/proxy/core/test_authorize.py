@@ -286,6 +286,19 @@ def test_leaving_a_header_out_does_not_get_around_a_denial() -> None:
     assert is_allowed(policy, facts_of(headers=[(b"x", b"ok")]))
 
 
+@pytest.mark.parametrize(
+    "unclear",
+    [{"path_regex": "("}, {"headers": (HeaderMatch(name="x", regex="(", invert=True),)}],
+)
+def test_what_is_no_pattern_allows_nothing_and_denies_everything(unclear: dict) -> None:
+    headers = [(b"x", b"(")]
+    allowing = permitted(Permission(allow=True, **unclear))
+    denying = permitted(Permission(allow=False, **unclear), Permission(allow=True))
+
+    assert not is_allowed(allowing, facts_of(b"/(", headers=headers))
+    assert not is_allowed(denying, facts_of(b"/(", headers=headers))
+
+
 # Tokens.
 
 

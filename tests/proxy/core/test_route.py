@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from proxy.api import HeaderMatch, QueryMatch, Route, RouteMatch, WeightedCluster
 from proxy.core.request import RequestFacts
-from proxy.core.route import choose_cluster, choose_route, rewritten_target
+from proxy.core.route import HOSTS_MAX, choose_cluster, choose_route, rewritten_target
 from proxy.http import Headers, RequestHead
 
 CLUSTERS = (WeightedCluster(cluster="web"),)
@@ -85,6 +85,34 @@ def test_path_is_matched(match: RouteMatch, target: bytes, expected: bool) -> No
 )
 def test_host_is_matched(hosts: tuple[str, ...], host: bytes, expected: bool) -> None:
     assert expected == is_taken(RouteMatch(hosts=hosts), facts_of(host=host))
+
+
+def test_routes_of_other_hosts_are_passed_over_in_order() -> None:
+    routes = tuple(
+        Route(name=name, match=RouteMatch(hosts=hosts, path_prefix=path), clusters=CLUSTERS)
+        for name, hosts, path in (
+            ("0", ("a.example",), "/x"),
+            ("1", ("*.example",), "/x"),
+            ("2", ("a.example",), "/"),
+            ("3", (), "/"),
+        )
+    )
+
+    chosen = [
+        choose_route(routes, facts_of(path, host=host))
+        for host, path in ((b"a.example", b"/x"), (b"b.example", b"/x"), (b"a.example", b"/y"))
+        for _ in range(2)  # the second time from memory
+    ]
+
+    assert ["0", "0", "1", "1", "2", "2"] == [route.name for route in chosen if route]
+    assert routes[3] == choose_route(routes, facts_of(host=b"other"))
+
+
+def test_made_up_hosts_fill_no_memory() -> None:
+    routes = (route_of(RouteMatch(hosts=("*.example",))),)
+
+    for number in range(HOSTS_MAX + 10):
+        assert choose_route(routes, facts_of(host=b"%d.example" % number)) is routes[0]
 
 
 @pytest.mark.parametrize(

@@ -64,3 +64,47 @@ def test_list_and_delete(agent, cli):
     assert cli("config", "delete", "-kind=service-defaults", "-name=a").out == (
         "Config entry deleted: service-defaults/a\n"
     )
+
+
+def test_entry_of_which_there_is_one_needs_no_name(agent, cli):
+    agent.say("PUT", "/v1/config", True)
+    agent.say("GET", "/v1/config/mesh", [{"Kind": "mesh"}])
+
+    result = cli("config", "write", "-", stdin=b'Kind = "mesh"\nTLS { Incoming { } }\n')
+
+    assert result.out == "Config entry written: mesh/mesh\n"
+    assert cli("config", "list", "-kind=mesh", "-filter=a == b").out == "mesh\n"
+    assert agent.requests[1].query == {"filter": "a == b"}
+
+
+def test_write_tells_which_key_is_unknown(agent, cli):
+    text = b'Bad request: Request decoding failed: 1 error occurred:\n\t* invalid config key "Nope"'
+    agent.say("PUT", "/v1/config", text, status=400)
+
+    result = cli("config", "write", "-", stdin=b'Kind = "mesh"\nNope = 1\n')
+
+    assert result.code == 1
+    assert 'invalid config key "Nope"' in result.err
+
+
+def test_delete_takes_kind_and_name_from_a_file(agent, cli, tmp_path):
+    agent.say("DELETE", "/v1/config/service-defaults/web", {})
+    (tmp_path / "entry.hcl").write_text(DOCUMENTS["entry.hcl"])
+
+    result = cli("config", "delete", "-filename", str(tmp_path / "entry.hcl"))
+
+    assert result.out == "Config entry deleted: service-defaults/web\n"
+
+
+def test_delete_by_check_and_set_looks_at_the_index(agent, cli):
+    web = ("-kind=service-defaults", "-name=web", "-cas")
+    agent.say("GET", "/v1/config/service-defaults/web", {"ModifyIndex": 7})
+    agent.say("DELETE", "/v1/config/service-defaults/web", True)
+
+    changed = cli("config", "delete", *web, "-modify-index=6")
+    same = cli("config", "delete", *web, "-modify-index=7")
+
+    assert (changed.code, changed.err) == (1, "Config entry not deleted: service-defaults/web\n")
+    assert same.out == "Config entry deleted: service-defaults/web\n"
+    assert ["GET", "GET", "DELETE"] == [request.method for request in agent.requests]
+    assert cli("config", "delete", *web).code == 1

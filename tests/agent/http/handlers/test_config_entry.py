@@ -50,3 +50,30 @@ async def test_a_fault_is_refused_and_named(house: House, method, target, body, 
     answered = await house.ask(method, f"/v1/config{target}", body)
 
     assert (answered.status, answered.body[: len(text)]) == (status, text)
+
+
+async def test_key_that_no_kind_has_is_named(house: House):
+    answered = await apply(house, Kind="service-router", Name="web", Routes=[{"Nope": 1}])
+
+    assert 400 == answered.status
+    assert b'invalid config key "Routes[0].Nope"' in answered.body
+
+
+async def test_mesh_is_found_by_its_only_name_and_list_takes_a_filter(house: House):
+    assert (await apply(house, Kind="mesh", TLS={"Incoming": {}})).json is True
+    await apply(house, Kind="service-defaults", Name="web", Protocol="http")
+    await apply(house, Kind="service-defaults", Name="db")
+
+    listed = await house.ask("GET", "/v1/config/service-defaults?filter=Protocol==http")
+
+    assert (await house.ask("GET", "/v1/config/mesh/mesh")).json["Kind"] == "mesh"
+    assert ["web"] == [entry["Name"] for entry in listed.json]
+
+
+async def test_group_of_the_enterprise_edition_is_refused_with_the_reason(house: House):
+    answered = await apply(house, Kind="sameness-group", Name="g")
+
+    assert (500, b"sameness-groups are an enterprise-only feature") == (
+        answered.status,
+        answered.body,
+    )

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from agent.connect.keys import KeyKind, generate, to_pem
 from tests.agent.connect.mesh import Mesh
 
 CONFIGURATION = "/v1/connect/ca/configuration"
@@ -127,7 +128,7 @@ async def test_a_leaf_is_revoked_by_its_serial_number(mesh):
     listed = await mesh.http("GET", "/v1/connect/ca/revocations")
 
     assert (by_url.status, by_body.status) == (200, 200)
-    assert [by_url.json, by_body.json] == listed.json
+    assert [*by_url.json, *by_body.json] == listed.json
     assert [(row["Serial"], row["Reason"]) for row in listed.json] == [
         ("0a:1b", "stolen"),
         ("0c", "lost"),
@@ -139,7 +140,9 @@ async def test_a_leaf_is_revoked_by_its_serial_number(mesh):
 @pytest.mark.parametrize(
     ("target", "body", "text"),
     [
-        ("", b"", "Bad request: Serial must be specified"),
+        ("", b"", "Bad request: either Serial or Service must be specified"),
+        ("?serial=1&service=a", b"", "Bad request: either Serial or Service must be specified"),
+        ("?service=a", b"", "no leaf certificate of service 'a' is known"),
         ("?serial=0x12", b"", "invalid certificate serial number '0x12'"),
         ("", b"[]", "Bad request: Request decode failed: "),
     ],
@@ -163,3 +166,49 @@ async def test_a_revoked_client_is_not_authorized(mesh):
     after = await mesh.http("POST", AUTHORIZE, json.dumps(question).encode())
 
     assert (before.json["Authorized"], after.json["Authorized"]) == (True, False)
+
+
+async def test_all_leaves_of_a_service_are_revoked_together(mesh):
+    leaves = [await mesh.leaves.get(*owner) for owner in (("a", ""), ("a", "t"), ("b", ""))]
+
+    answer = await mesh.http("PUT", "/v1/connect/ca/revoke?service=a")
+
+    first, second, _other = (served.leaf for served in leaves)
+    assert [row["Serial"] for row in answer.json] == [first.serial_number, second.serial_number]
+    assert {row["URI"] for row in answer.json} == {first.service_uri}
+    assert {row["ExpiresAt"] for row in answer.json} == {first.valid_before}
+
+
+async def test_leaves_that_live_are_listed_with_their_root(mesh):
+    leaf = (await mesh.leaves.get("a", "")).leaf
+    await mesh.leaves.get("b", "")
+
+    listed = await mesh.http("GET", "/v1/connect/ca/leaves?filter=URI+matches+%22/a$%22")
+
+    (row,) = listed.json
+    assert (row["Serial"], row["URI"]) == (leaf.serial_number, leaf.service_uri)
+    assert row["RootID"] == (await mesh.roots()).active_root_id
+    assert row["ExpiresAt"] == leaf.valid_before
+
+
+async def test_another_root_is_in_use_after_a_rotation(mesh):
+    before = await mesh.roots()
+
+    answer = await mesh.http("PUT", "/v1/connect/ca/rotate")
+
+    after = await mesh.roots()
+    assert (answer.status, len(after.roots)) == (200, 2)
+    assert before.active_root_id != after.active_root_id
+
+
+async def test_a_root_of_the_configuration_is_not_rotated(mesh):
+    key = to_pem(generate(KeyKind("ec", 256)))
+    body = json.dumps({"Provider": "consul", "Config": {"PrivateKey": key}}).encode()
+    await mesh.http("PUT", CONFIGURATION, body)
+
+    answer = await mesh.http("PUT", "/v1/connect/ca/rotate")
+
+    assert (answer.status, answer.text) == (
+        400,
+        "the root cannot be replaced by another one: its key was given by the configuration",
+    )

@@ -13,6 +13,7 @@ from agent.rpc.endpoints.config_entry import (
     list_kind,
 )
 from catalog.errors import CatalogError
+from catalog.filters import FilterError
 from catalog.read import Read
 from catalog.rows.config_entry import decode_entry
 from catalog.tables import CONFIG_ENTRIES
@@ -49,3 +50,17 @@ def test_entries_are_found_by_name_without_regard_to_case_and_by_kind():
     assert list_kind(read, ConfigList(kind="service-defaults"), server) == [WEB]
     assert list_kind(read, ConfigList(), server) == [WEB]
     assert list_kind(read, ConfigList(kind="service-router"), server) == []
+
+
+def test_entries_of_a_kind_can_be_filtered_by_their_fields():
+    server = make_server()
+    server.store.put(CONFIG_ENTRIES, WEB)
+    read = Read(server.store)
+
+    def found(filter_text):
+        return list_kind(read, ConfigList(kind="service-defaults", filter=filter_text), server)
+
+    assert [WEB] == found('MutualTLSMode == ""')
+    assert [] == found('Name == "other"')
+    with pytest.raises(FilterError):
+        found('Nope == ""')

@@ -1,0 +1,100 @@
+"""What an explanation asks the cluster."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from agent.mesh.explain import Asked
+from agent.mesh.explain_gather import explain_request
+from agent.mesh.watch_questions import Chain, Leaf, Question
+from agent.rpc.request import Reply, RpcError
+from catalog.errors import NotFound
+from catalog.rows.config_entry import ServiceDefaults, ServiceResolver
+from catalog.rows.config_entry.service_resolver import Redirect
+from tests.agent.mesh.world import PLACE, World, instance, sidecar, upstream
+
+ASKED = Asked(source="web", destination="db")
+
+
+class FakeSources:
+    """Answers from a world, at once; ``silent`` questions never."""
+
+    def __init__(self, world: World, silent: type | None = None) -> None:
+        self.answers = world.answers()
+        self.asked: list[Question[Any]] = []
+        self._silent = silent
+
+    async def ask(self, question: Question[Any], _token: str, index: int) -> Reply:
+        assert 0 == index
+        await asyncio.sleep(0)
+        self.asked.append(question)
+        if type(question) is self._silent:
+            raise RpcError("No cluster leader")
+        return Reply(value=self.answers.ask(question))
+
+
+def world(*entries: Any, source: Any = None) -> World:
+    registration = source or sidecar("web", upstream("db"))
+    row = replace(instance("web"), service=registration)
+    return World(*entries).has("web", row).has("db", instance("db")).has("other", instance("other"))
+
+
+async def test_everything_is_asked_once_and_nothing_is_signed() -> None:
+    sources = FakeSources(world())
+
+    found = await explain_request(ASKED, sources, "", PLACE, {})
+
+    assert ["db.default.dc1"] == [share.cluster for share in found.shares]
+    assert len(set(sources.asked)) == len(sources.asked)
+    assert not any(isinstance(question, Leaf) for question in sources.asked)
+
+
+async def test_intentions_are_those_of_the_service_where_it_ends() -> None:
+    redirect = ServiceResolver(name="db", redirect=Redirect(service="other"))
+
+    found = await explain_request(ASKED, FakeSources(world(redirect)), "", PLACE, {})
+
+    verdict = found.shares[0].verdict
+    assert verdict is not None
+    assert ("other", False) == (verdict.service, verdict.allowed)
+
+
+async def test_a_destination_that_is_not_declared_is_explained_as_if() -> None:
+    sources = FakeSources(world(source=sidecar("web")))
+
+    found = await explain_request(ASKED, sources, "", PLACE, {})
+
+    assert (False, "") == (found.declared, found.listener)
+    assert 1 == len(found.shares)
+
+
+async def test_what_cannot_be_known_is_noted() -> None:
+    sources = FakeSources(world(), silent=Chain)
+
+    found = await explain_request(ASKED, sources, "", PLACE, {})
+
+    assert ("chain of db: No cluster leader",) == found.notes
+    assert () == found.shares
+
+
+async def test_the_certificate_of_a_proxy_that_runs_here_is_told() -> None:
+    here = world()
+    row = here.instances["web", "dc1"][0]
+    here.has("web", replace(row, node=replace(row.node, node=PLACE.node)))
+    running = here.config(sidecar("web", upstream("db")))
+
+    found = await explain_request(
+        ASKED, FakeSources(here), "", PLACE, {"web-sidecar-proxy": running}
+    )
+
+    assert found.certificate is not None
+    assert (True, "01") == (found.certificate.local, found.certificate.serial)
+
+
+async def test_a_source_without_a_proxy_is_not_found() -> None:
+    sources = FakeSources(World(ServiceDefaults(name="web")))
+
+    with pytest.raises(NotFound, match="no proxy of service 'web' is registered"):
+        await explain_request(ASKED, sources, "", PLACE, {})
