@@ -11,7 +11,7 @@ import msgspec
 
 from proxy.core import http2_fields as rules
 from proxy.core import http2_frames as frames
-from proxy.core.http2_budget import Budget
+from proxy.core.http2_budget import SETTINGS_COST, Guard
 from proxy.core.http2_events import (
     Agreed,
     BodyPart,
@@ -38,10 +38,6 @@ CONNECTION_WINDOW_BYTES: Final = 4 * 1024 * 1024
 BLOCK_SHARE_MAX: Final = 2  # a block is no longer than twice what its list may be when decoded
 LIST_SHARE_MAX: Final = 4  # decoded beyond the limit up to so many times, only to answer 431
 RESETS_REMEMBERED_MAX: Final = 1000  # streams cut here that the peer may not have heard of yet
-SETTINGS_COST: Final = 10  # tokens: each one is answered, and may touch all streams
-RESET_EARNED: Final = 1.0  # tokens: a request served to its end pays for one that is not
-FRAME_EARNED: Final = 4.0  # tokens: a peer may widen two windows for a frame of ours, in halves
-HELD_FRAMES_MAX: Final = 10_000  # frames without use from a peer that does not read what we send
 
 T = TypeVar("T")
 
@@ -72,10 +68,7 @@ class End(ABC, Generic[T]):
         self._receive_left = CONNECTION_WINDOW_BYTES
         self._unreturned_bytes = 0
         self._cut: dict[int, None] = {}
-        self._idle_frames = Budget()
-        self._resets = Budget()
-        self._frames_paid = 0
-        self._held_frames = 0
+        self._guard = Guard()
         self._events: list[Event] = []
         self._now_s = 0.0
         self._handlers: tuple[Callable[[int, int, bytes], None], ...] = (  # by type
@@ -171,7 +164,6 @@ class End(ABC, Generic[T]):
     def release(self) -> list[Event]:
         """Undo `hold`."""
         self.outbox.is_held = False
-        self._held_frames = 0
         self._events = []
         self._flush()
         return self._events
@@ -190,7 +182,7 @@ class End(ABC, Generic[T]):
                 if not self.peer.is_known and (kind != Type.SETTINGS or flags & frames.ACK):
                     raise ConnectionFault(Code.PROTOCOL_ERROR, "SETTINGS does not come first")
                 if kind >= FIRST_IGNORED:
-                    self._spend_idle(1)
+                    self._spend_idle()
                     continue
                 try:
                     self._handlers[kind](flags, stream_id, payload)
@@ -213,7 +205,7 @@ class End(ABC, Generic[T]):
         chunk = frames.without_padding(payload, flags) if flags & frames.PADDED else payload
         end = bool(flags & frames.END_STREAM)
         if not chunk and not end:
-            self._spend_idle(1)
+            self._spend_idle()
         stream = self.streams.get(stream_id)
         if stream is None:
             self._require_cut(stream_id)
@@ -261,7 +253,7 @@ class End(ABC, Generic[T]):
             self._finish_remote(stream, rules.read_trailers(block.fields))
 
     def _on_priority(self, _flags: int, stream_id: int, payload: bytes) -> None:
-        self._spend_idle(1)
+        self._spend_idle()
         if not stream_id:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "PRIORITY of no stream")
         if len(payload) != 5:
@@ -272,9 +264,9 @@ class End(ABC, Generic[T]):
         self._require_opened(stream_id)
         stream = self.streams.get(stream_id)
         if stream is None:
-            self._spend_idle(1)
+            self._spend_idle()
             return
-        self._spend_reset()
+        self._guard.reset(self._now_s)
         self._drop(stream)
         self._events.append(Broken(stream_id, code))
 
@@ -284,7 +276,7 @@ class End(ABC, Generic[T]):
         if flags & frames.ACK:
             if payload:
                 raise ConnectionFault(Code.FRAME_SIZE_ERROR, "SETTINGS ACK with settings")
-            self._spend_idle(1)
+            self._spend_idle()
             return
         self._spend_idle(SETTINGS_COST)
         self.peer.told(payload, self.outbox, self.streams.values())
@@ -299,7 +291,7 @@ class End(ABC, Generic[T]):
             raise ConnectionFault(Code.PROTOCOL_ERROR, "PING of a stream")
         if len(payload) != 8:
             raise ConnectionFault(Code.FRAME_SIZE_ERROR, "PING is not eight bytes")
-        self._spend_idle(1)
+        self._spend_idle()
         if flags & frames.ACK:
             self._events.append(Ponged(payload))
         else:
@@ -309,16 +301,15 @@ class End(ABC, Generic[T]):
         if stream_id:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "GOAWAY of a stream")
         last_id, code = frames.read_go_away(payload)
-        self._spend_idle(1)
+        self._spend_idle()
         if self.is_client:
             for untouched in [each for each in self.streams.values() if each.id > last_id]:
                 self._drop(untouched)
         self._events.append(GoingAway(last_id, code))
 
     def _on_window_update(self, _flags: int, stream_id: int, payload: bytes) -> None:
-        self._idle_frames.earn((self.outbox.frames_sent - self._frames_paid) * FRAME_EARNED)
-        self._frames_paid = self.outbox.frames_sent
-        self._spend_idle(1)
+        self._guard.sent(self.outbox.frames_sent)
+        self._spend_idle()
         increment = frames.read_number(payload, "WINDOW_UPDATE") & frames.WINDOW_BYTES_LIMIT
         if not stream_id:
             if not increment:
@@ -348,7 +339,7 @@ class End(ABC, Generic[T]):
         if not stream.is_local_done:
             return
         if stream.is_remote_done:
-            self._resets.earn(RESET_EARNED)
+            self._guard.served()
             self._drop(stream)
         elif not self.is_client and not stream.is_tunnel:
             # The answer is complete, so the rest of the request is of no use. RFC 9113, 8.1.
@@ -369,7 +360,7 @@ class End(ABC, Generic[T]):
 
     def _break(self, stream_id: int, fault: StreamFault) -> None:
         """End one stream for what the peer did wrong on it."""
-        self._spend_reset()
+        self._guard.reset(self._now_s)
         self._cut_stream(stream_id, fault.code)
         self._events.append(Broken(stream_id, fault.code, str(fault)))
 
@@ -401,12 +392,5 @@ class End(ABC, Generic[T]):
         if stream_id not in self._cut:
             raise ConnectionFault(Code.STREAM_CLOSED, "a frame after the end of its stream")
 
-    def _spend_idle(self, cost: int) -> None:
-        self._held_frames += self.outbox.is_held
-        is_affordable = self._idle_frames.spend(cost, self._now_s)
-        if not is_affordable or self._held_frames > HELD_FRAMES_MAX:
-            raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "too many frames without use")
-
-    def _spend_reset(self) -> None:
-        if not self._resets.spend(1, self._now_s):
-            raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "too many streams are reset")
+    def _spend_idle(self, cost: int = 1) -> None:
+        self._guard.idle(self._now_s, cost=cost, is_held=self.outbox.is_held)

@@ -9,6 +9,7 @@ from proxy.deadlines import Deadlines
 from proxy.http import Answer, Exchange, Fault, Headers, RequestHead, ResponseHead
 from proxy.http2_client import Http2Client, KeepAlive
 from proxy.http2_server import Http2Server
+from tests.proxy.http2_speech import HEADERS, PREFACE, block, frame, parted, settings
 
 
 class Wire(Carrier):
@@ -219,3 +220,46 @@ def request(**fields: Any) -> RequestHead:
 
 def answer(status: int = 200, *headers: tuple[bytes, bytes]) -> ResponseHead:
     return ResponseHead(status=status, headers=list(headers))
+
+
+class ServerWorld(World):
+    """A server whose client is what the test says."""
+
+    def __init__(self, *sites: Site, **http: int) -> None:
+        super().__init__(*sites, **http)
+        self.server.connection_made(self.server_wire)
+        self.say(PREFACE + settings(window=2**20))
+
+    def say(self, spoken: bytes) -> list[tuple[int, int, int, bytes]]:
+        """Give what the server says to it, but for its greeting."""
+        self.server.data_received(spoken)
+        return self.heard()
+
+    def heard(self) -> list[tuple[int, int, int, bytes]]:
+        self.clock.advance()
+        return parted(self.server_wire.take())
+
+
+class ClientWorld(World):
+    """A client whose instance is what the test says."""
+
+    def __init__(self, *said: bytes, keep_alive: KeepAlive | None = None) -> None:
+        super().__init__(keep_alive=keep_alive)
+        self.client.connection_made(self.client_wire)
+        if said:
+            self.say(b"".join(said))
+        self.heard()
+        self.owner.said.clear()
+
+    def say(self, spoken: bytes) -> list[tuple[int, int, int, bytes]]:
+        self.client.data_received(spoken)
+        return self.heard()
+
+    def heard(self) -> list[tuple[int, int, int, bytes]]:
+        self.clock.advance()
+        return parted(self.client_wire.take().removeprefix(PREFACE))
+
+
+def status(stream_id: int, code: int = 200, *, end: bool = False) -> bytes:
+    fields = block((b":status", b"%d" % code))
+    return frame(HEADERS, 5 if end else 4, stream_id, fields)

@@ -9,44 +9,14 @@ from tests.proxy.http2_speech import (
     ACK,
     DATA,
     GOAWAY,
-    HEADERS,
     PING,
-    PREFACE,
     RST_STREAM,
-    SETTINGS,
     WINDOW_UPDATE,
-    block,
     frame,
     number,
-    parted,
     settings,
 )
-from tests.proxy.http2_world import World, answer
-
-
-class Spoken(World):
-    """A client whose instance is what the test says."""
-
-    def __init__(self, *said: bytes, keep_alive: KeepAlive | None = None) -> None:
-        super().__init__(keep_alive=keep_alive)
-        self.client.connection_made(self.client_wire)
-        if said:
-            self.say(b"".join(said))
-        self.heard()
-        self.owner.said.clear()
-
-    def say(self, spoken: bytes) -> list[tuple[int, int, int, bytes]]:
-        self.client.data_received(spoken)
-        return self.heard()
-
-    def heard(self) -> list[tuple[int, int, int, bytes]]:
-        self.clock.advance()
-        return parted(self.client_wire.take().removeprefix(PREFACE))
-
-
-def status(stream_id: int, code: int = 200, *, end: bool = False) -> bytes:
-    fields = block((b":status", b"%d" % code))
-    return frame(HEADERS, 5 if end else 4, stream_id, fields)
+from tests.proxy.http2_world import ClientWorld, World, answer, status
 
 
 def test_a_request_goes_out_and_its_answer_comes_back():
@@ -71,7 +41,7 @@ def test_a_request_goes_out_and_its_answer_comes_back():
 
 
 def test_room_is_what_the_instance_allows_less_what_is_open():
-    world = Spoken(settings(streams=2))
+    world = ClientWorld(settings(streams=2))
 
     rooms = [world.client.room]
     for _ in range(2):
@@ -85,7 +55,7 @@ def test_room_is_what_the_instance_allows_less_what_is_open():
 
 
 def test_the_bytes_of_a_request_are_counted():
-    world = Spoken(settings())
+    world = ClientWorld(settings())
 
     sent, _ = world.ask(method=b"POST", has_body=True)
     head_bytes = sent.bytes_sent
@@ -96,7 +66,7 @@ def test_the_bytes_of_a_request_are_counted():
 
 
 def test_a_slow_instance_pauses_the_request():
-    world = Spoken(settings(window=10))
+    world = ClientWorld(settings(window=10))
     sent, heard = world.ask(method=b"POST", has_body=True)
 
     sent.body(bytes(70_000))
@@ -110,7 +80,7 @@ def test_a_slow_instance_pauses_the_request():
 
 
 def test_a_slow_taker_pauses_the_answer():
-    world = Spoken(settings())
+    world = ClientWorld(settings())
     sent, heard = world.ask()
     world.heard()
     sent.pause()
@@ -127,7 +97,7 @@ def test_a_slow_taker_pauses_the_answer():
 
 
 def test_an_untouched_request_is_refused():
-    world = Spoken(settings())
+    world = ClientWorld(settings())
     _, heard = world.ask()
 
     world.say(frame(RST_STREAM, 0, 1, number(Code.REFUSED_STREAM)))
@@ -136,7 +106,7 @@ def test_an_untouched_request_is_refused():
 
 
 def test_a_reset_answer_is_reset():
-    world = Spoken(settings())
+    world = ClientWorld(settings())
     _, heard = world.ask()
 
     world.say(status(1) + frame(RST_STREAM, 0, 1, number(Code.INTERNAL_ERROR)))
@@ -145,7 +115,7 @@ def test_a_reset_answer_is_reset():
 
 
 def test_a_malformed_answer_is_told_apart():
-    world = Spoken(settings())
+    world = ClientWorld(settings())
     _, heard = world.ask()
     world.heard()
 
@@ -156,7 +126,7 @@ def test_a_malformed_answer_is_told_apart():
 
 
 def test_giving_up_resets_the_stream():
-    world = Spoken(settings())
+    world = ClientWorld(settings())
     sent, heard = world.ask()
     world.heard()
 
@@ -169,7 +139,7 @@ def test_giving_up_resets_the_stream():
 
 
 def test_an_answer_before_the_requests_end_makes_the_rest_useless():
-    world = Spoken(settings())
+    world = ClientWorld(settings())
     sent, heard = world.ask(method=b"POST", has_body=True)
     world.heard()
 
@@ -184,7 +154,7 @@ def test_an_answer_before_the_requests_end_makes_the_rest_useless():
 
 
 def test_goaway_refuses_what_is_above_its_last_stream_and_lets_the_rest_end():
-    world = Spoken(settings())
+    world = ClientWorld(settings())
     (_, first), (_, second) = world.ask(), world.ask()
     world.heard()
 
@@ -224,7 +194,7 @@ def test_a_drained_server_ends_what_is_open_and_closes():
     ],
 )
 def test_a_lost_connection_is_stale_only_before_a_byte_of_the_answer(said, fault):
-    world = Spoken(settings())
+    world = ClientWorld(settings())
     world.ask()
     world.say(status(1, end=True))
     _, heard = world.ask()
@@ -237,7 +207,7 @@ def test_a_lost_connection_is_stale_only_before_a_byte_of_the_answer(said, fault
 
 
 def test_a_first_connection_that_is_lost_is_reset():
-    world = Spoken(settings())
+    world = ClientWorld(settings())
     _, heard = world.ask()
 
     world.client.connection_lost(None)
@@ -246,7 +216,7 @@ def test_a_first_connection_that_is_lost_is_reset():
 
 
 def test_a_broken_rule_of_the_connection_ends_all():
-    world = Spoken(settings())
+    world = ClientWorld(settings())
     _, heard = world.ask()
     world.heard()
 
@@ -258,7 +228,7 @@ def test_a_broken_rule_of_the_connection_ends_all():
 
 
 def test_closing_waits_for_what_is_open():
-    world = Spoken(settings())
+    world = ClientWorld(settings())
     _, heard = world.ask()
 
     world.client.close()
@@ -272,7 +242,7 @@ def test_closing_waits_for_what_is_open():
 
 
 def test_the_last_stream_id_ends_the_connection():
-    world = Spoken(settings())
+    world = ClientWorld(settings())
     world.client.link.end.last_id = STREAM_ID_LIMIT - 2
 
     world.ask()
@@ -284,7 +254,7 @@ def test_the_last_stream_id_ends_the_connection():
 
 
 def test_a_silent_instance_is_asked_and_given_up():
-    world = Spoken(settings(), keep_alive=KeepAlive(interval_s=30, timeout_s=10))
+    world = ClientWorld(settings(), keep_alive=KeepAlive(interval_s=30, timeout_s=10))
     world.ask()
     world.heard()
 
@@ -300,7 +270,7 @@ def test_a_silent_instance_is_asked_and_given_up():
 
 
 def test_an_instance_that_answers_lives_on():
-    world = Spoken(settings(), keep_alive=KeepAlive(interval_s=30, timeout_s=10))
+    world = ClientWorld(settings(), keep_alive=KeepAlive(interval_s=30, timeout_s=10))
     world.ask()
     world.heard()
 
@@ -313,7 +283,7 @@ def test_an_instance_that_answers_lives_on():
 
 
 def test_nobody_is_asked_while_nothing_is_open():
-    world = Spoken(settings(), keep_alive=KeepAlive(interval_s=30))
+    world = ClientWorld(settings(), keep_alive=KeepAlive(interval_s=30))
     world.ask()
     world.say(status(1, end=True))
     world.heard()
@@ -324,7 +294,7 @@ def test_nobody_is_asked_while_nothing_is_open():
 
 
 def test_keep_alive_can_be_off():
-    world = Spoken(settings(), keep_alive=KeepAlive(interval_s=0))
+    world = ClientWorld(settings(), keep_alive=KeepAlive(interval_s=0))
     world.ask()
     world.heard()
 
@@ -333,64 +303,8 @@ def test_keep_alive_can_be_off():
     assert [] == world.heard()
 
 
-def test_a_websocket_goes_through_both():
-    world = World().greet()
-
-    sent, heard = world.ask(upgrade=b"websocket", headers=[(b"sec-websocket-key", b"x")])
-    world.carry()
-    (asked,) = world.site.asked
-    asked.answer.switch(answer(101))
-    asked.answer.body(b"hello")
-    world.carry()
-    sent.body(b"world")
-    asked.answer.end([])
-    world.carry()
-    sent.body(b"!")
-    sent.end([])
-    world.carry()
-
-    assert ["switched", b"hello", ("end", [])] == heard.calls
-    assert b"sec-websocket-accept" == heard.heads[0].headers[0][0]
-    assert [b"world", b"!", ("end", [])] == asked.calls
-    assert 100 == world.client.room
-
-
-def test_a_websocket_waits_until_the_instance_says_that_it_takes_some():
-    world = Spoken()
-    sent, heard = world.ask(upgrade=b"websocket")
-    gone, _ = world.ask(upgrade=b"websocket")
-    gone.reset(Fault.CLIENT)
-    before = world.heard()
-
-    frames = world.say(settings(connect=1))
-
-    assert [] == before
-    assert [SETTINGS, HEADERS] == [kind for kind, _, _, _ in frames]
-    assert (1, []) == (sent.id, heard.calls)
-
-
-def test_a_websocket_fails_where_the_instance_takes_none():
-    world = Spoken()
-    _, heard = world.ask(upgrade=b"websocket")
-
-    world.say(settings())
-
-    assert [Fault.PROTOCOL] == heard.calls
-
-
-def test_a_websocket_may_be_answered_with_an_error():
-    world = Spoken(settings(connect=1))
-    _, heard = world.ask(upgrade=b"websocket")
-    world.heard()
-
-    world.say(status(1, 403) + frame(DATA, 1, 1, b"no"))
-
-    assert [("head", 403, False), b"no", ("end", [])] == heard.calls
-    assert 100 == world.client.room
-
-
 def test_a_carrier_that_has_enough_pauses_the_request():
-    world = Spoken(settings(window=2**20), frame(WINDOW_UPDATE, 0, 0, number(2**20)))
+    world = ClientWorld(settings(window=2**20), frame(WINDOW_UPDATE, 0, 0, number(2**20)))
     sent, heard = world.ask(method=b"POST", has_body=True)
 
     world.client.pause_writing()

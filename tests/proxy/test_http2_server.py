@@ -23,27 +23,9 @@ from tests.proxy.http2_speech import (
     request,
     settings,
 )
-from tests.proxy.http2_world import Site, World, answer
+from tests.proxy.http2_world import ServerWorld, Site, World, answer
 
 NEVER_LAST = number(2**31 - 1)
-
-
-class Spoken(World):
-    """A server whose client is what the test says."""
-
-    def __init__(self, *arguments: Site, **http: int) -> None:
-        super().__init__(*arguments, **http)
-        self.server.connection_made(self.server_wire)
-        self.say(PREFACE + settings(window=2**20))
-
-    def say(self, spoken: bytes) -> list[tuple[int, int, int, bytes]]:
-        """Give what the server says to it, but for its greeting."""
-        self.server.data_received(spoken)
-        return self.heard()
-
-    def heard(self) -> list[tuple[int, int, int, bytes]]:
-        self.clock.advance()
-        return parted(self.server_wire.take())
 
 
 def kinds(frames: list[tuple[int, int, int, bytes]]) -> list[int]:
@@ -51,7 +33,7 @@ def kinds(frames: list[tuple[int, int, int, bytes]]) -> list[int]:
 
 
 def test_a_request_becomes_an_exchange():
-    world = Spoken()
+    world = ServerWorld()
 
     world.say(
         request(1, *POST, (b"a", b"b"), end=False)
@@ -70,7 +52,7 @@ def test_a_request_becomes_an_exchange():
 
 
 def test_an_answer_goes_out_in_one_write_at_the_end_of_the_turn():
-    world = Spoken()
+    world = ServerWorld()
     world.say(request(1))
     to = world.site.asked[0].answer
 
@@ -92,7 +74,7 @@ def test_an_exchange_may_answer_within_its_opening():
         to.body(b"abc")
         to.end([])
 
-    world = Spoken(Site(at_once))
+    world = ServerWorld(Site(at_once))
 
     frames = world.say(request(1) + request(3, *POST, end=False) + frame(DATA, 1, 3, b"abc"))
 
@@ -105,7 +87,7 @@ def test_an_exchange_that_fills_the_window_within_its_opening_is_paused_after_it
         to.head(answer(), end=False)
         to.body(bytes(200_000))
 
-    world = Spoken(Site(at_once))
+    world = ServerWorld(Site(at_once))
 
     world.say(request(1))
 
@@ -113,7 +95,7 @@ def test_an_exchange_that_fills_the_window_within_its_opening_is_paused_after_it
 
 
 def test_100_goes_only_to_who_waits_for_it():
-    world = Spoken()
+    world = ServerWorld()
     world.say(request(1) + request(3, *POST, (b"expect", b"100-continue"), end=False))
 
     for asked in world.site.asked:
@@ -123,7 +105,7 @@ def test_100_goes_only_to_who_waits_for_it():
 
 
 def test_an_answer_to_head_has_no_body():
-    world = Spoken()
+    world = ServerWorld()
     world.say(request(1, (b":method", b"HEAD"), *GET[1:]))
     to = world.site.asked[0].answer
 
@@ -135,7 +117,7 @@ def test_an_answer_to_head_has_no_body():
 
 
 def test_a_slow_client_pauses_the_answer():
-    world = Spoken()
+    world = ServerWorld()
     world.say(settings(window=10) + request(1))
     (asked,) = world.site.asked
     asked.answer.head(answer(), end=False)
@@ -150,7 +132,7 @@ def test_a_slow_client_pauses_the_answer():
 
 
 def test_a_carrier_that_has_enough_pauses_the_answer():
-    world = Spoken()
+    world = ServerWorld()
     world.say(request(1) + frame(WINDOW_UPDATE, 0, 0, number(2**24)))
     (asked,) = world.site.asked
     asked.answer.head(answer(), end=False)
@@ -167,7 +149,7 @@ def test_a_carrier_that_has_enough_pauses_the_answer():
 
 
 def test_a_large_answer_is_written_in_parts_so_that_the_carrier_can_object():
-    world = Spoken()
+    world = ServerWorld()
     world.say(request(1) + frame(WINDOW_UPDATE, 0, 0, number(2**24)))
     to = world.site.asked[0].answer
     to.head(answer(), end=False)
@@ -179,7 +161,7 @@ def test_a_large_answer_is_written_in_parts_so_that_the_carrier_can_object():
 
 
 def test_a_paused_exchange_is_given_nothing_and_opens_no_window():
-    world = Spoken()
+    world = ServerWorld()
     world.say(request(1, *POST, end=False))
     (asked,) = world.site.asked
     asked.answer.pause()
@@ -194,7 +176,7 @@ def test_a_paused_exchange_is_given_nothing_and_opens_no_window():
 
 
 def test_an_exchange_may_pause_again_while_it_is_given_what_waited():
-    world = Spoken()
+    world = ServerWorld()
     world.say(request(1, *POST, end=False))
     (asked,) = world.site.asked
     asked.answer.pause()
@@ -208,7 +190,7 @@ def test_an_exchange_may_pause_again_while_it_is_given_what_waited():
 
 
 def test_a_client_that_resets_ends_its_exchange():
-    world = Spoken()
+    world = ServerWorld()
     world.say(request(1, *POST, end=False) + request(3))
     world.site.asked[0].answer.pause()
 
@@ -219,7 +201,7 @@ def test_a_client_that_resets_ends_its_exchange():
 
 
 def test_a_client_that_breaks_a_streams_rule_is_told_apart():
-    world = Spoken()
+    world = ServerWorld()
     world.say(request(1, *POST, end=False))
 
     frames = world.say(frame(WINDOW_UPDATE, 0, 1, number(0)))
@@ -229,7 +211,7 @@ def test_a_client_that_breaks_a_streams_rule_is_told_apart():
 
 
 def test_a_malformed_request_is_counted_and_opens_nothing():
-    world = Spoken()
+    world = ServerWorld()
 
     world.say(request(1, *GET[1:]))
 
@@ -238,7 +220,7 @@ def test_a_malformed_request_is_counted_and_opens_nothing():
 
 
 def test_headers_that_are_too_large_are_answered():
-    world = Spoken(header_count_max=6)
+    world = ServerWorld(header_count_max=6)
 
     frames = world.say(request(1, *GET, *[(b"a", b"b")] * 3) + request(3, *POST, end=False))
 
@@ -248,7 +230,7 @@ def test_headers_that_are_too_large_are_answered():
 
 
 def test_more_streams_than_we_allow_are_refused_untouched():
-    world = Spoken()
+    world = ServerWorld()
 
     frames = world.say(b"".join(request(stream_id) for stream_id in range(1, 203, 2)))
 
@@ -257,7 +239,7 @@ def test_more_streams_than_we_allow_are_refused_untouched():
 
 
 def test_a_lost_connection_ends_its_exchanges():
-    world = Spoken()
+    world = ServerWorld()
     world.say(request(1) + request(3))
 
     world.server.connection_lost(None)
@@ -266,7 +248,7 @@ def test_a_lost_connection_ends_its_exchanges():
 
 
 def test_a_broken_rule_of_the_connection_ends_all():
-    world = Spoken()
+    world = ServerWorld()
 
     frames = world.say(request(1) + frame(PING, 0, 1, bytes(8)))
 
@@ -285,7 +267,7 @@ def test_a_broken_rule_of_the_connection_ends_all():
     ],
 )
 def test_an_answer_that_is_cut_short_resets_its_stream(fault, code):
-    world = Spoken()
+    world = ServerWorld()
     world.say(request(1))
     (asked,) = world.site.asked
     asked.answer.head(answer(), end=False)
@@ -297,7 +279,7 @@ def test_an_answer_that_is_cut_short_resets_its_stream(fault, code):
 
 
 def test_an_early_answer_ends_the_exchange_and_the_request():
-    world = Spoken()
+    world = ServerWorld()
     world.say(request(1, *POST, end=False))
     (asked,) = world.site.asked
 
@@ -310,7 +292,7 @@ def test_an_early_answer_ends_the_exchange_and_the_request():
 
 
 def test_draining_lets_what_is_open_end_and_then_closes():
-    world = Spoken()
+    world = ServerWorld()
     world.say(request(1))
     world.serving.is_draining = True
 
@@ -335,7 +317,7 @@ def test_draining_lets_what_is_open_end_and_then_closes():
 
 
 def test_draining_does_not_wait_for_a_client_that_does_not_answer():
-    world = Spoken()
+    world = ServerWorld()
     world.serving.is_draining = True
     world.server.changed()
 
@@ -345,7 +327,7 @@ def test_draining_does_not_wait_for_a_client_that_does_not_answer():
 
 
 def test_a_client_that_goes_away_is_let_go_when_all_is_answered():
-    world = Spoken()
+    world = ServerWorld()
     world.say(request(1) + frame(GOAWAY, 0, 0, bytes(8)))
     before = world.server_wire.is_closed
 
@@ -356,7 +338,7 @@ def test_a_client_that_goes_away_is_let_go_when_all_is_answered():
 
 
 def test_an_idle_connection_is_ended():
-    world = Spoken()
+    world = ServerWorld()
     world.say(request(1))
     world.clock.advance(2 * IDLE_TIMEOUT_S)
     while_open = world.server_wire.written
@@ -383,23 +365,4 @@ def test_who_says_no_hello_is_closed():
 
 
 def test_a_half_closed_connection_is_closed():
-    assert not Spoken().server.eof_received()
-
-
-def test_a_websocket_is_given_nothing_before_it_is_accepted():
-    world = Spoken()
-    connect = [(b":method", b"CONNECT"), (b":protocol", b"websocket"), *GET[1:]]
-    world.say(request(1, *connect, end=False) + frame(DATA, 0, 1, b"early"))
-    (asked,) = world.site.asked
-    before = list(asked.calls)
-
-    asked.answer.switch(answer(101, (b"Sec-WebSocket-Accept", b"x")))
-    asked.answer.body(b"hello")
-    asked.answer.end([])
-    frames = world.heard()
-    world.say(frame(DATA, 1, 1, b"late"))
-
-    assert (b"websocket", b"GET", []) == (asked.request.upgrade, asked.request.method, before)
-    assert [HEADERS, DATA] == kinds(frames)
-    assert [b"early", b"late", ("end", [])] == asked.calls
-    assert {} == world.server.end.streams
+    assert not ServerWorld().server.eof_received()

@@ -1,4 +1,7 @@
-from proxy.core.http2_budget import BURST_MAX, REFILL_PER_S_MAX, Budget
+import pytest
+
+from proxy.core.http2_budget import BURST_MAX, HELD_FRAMES_MAX, REFILL_PER_S_MAX, Budget, Guard
+from proxy.core.http2_frames import ConnectionFault
 
 
 def test_a_burst_is_allowed_and_no_more():
@@ -34,3 +37,34 @@ def test_a_clock_that_goes_back_takes_nothing():
 
     assert budget.spend(1, 5.0)
     assert budget.spend(1, 4.0)
+
+
+def test_a_guard_counts_frames_without_use_and_resets_apart():
+    guard = Guard()
+    for _ in range(BURST_MAX):
+        guard.idle(1.0)
+        guard.reset(1.0)
+
+    for spend in (guard.idle, guard.reset):
+        with pytest.raises(ConnectionFault):
+            spend(1.0)
+
+
+def test_what_is_of_use_pays_for_what_is_not():
+    guard = Guard()
+
+    for frames in range(3 * BURST_MAX):
+        guard.sent(frames)
+        guard.served()
+        guard.idle(1.0)
+        guard.reset(1.0)
+
+
+def test_a_peer_that_does_not_read_may_say_only_so_much():
+    guard = Guard()
+    for second in range(HELD_FRAMES_MAX):
+        guard.idle(float(second), is_held=True)
+
+    with pytest.raises(ConnectionFault):
+        guard.idle(float(HELD_FRAMES_MAX), is_held=True)
+    guard.idle(float(HELD_FRAMES_MAX))

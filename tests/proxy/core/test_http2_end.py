@@ -1,7 +1,8 @@
 """What both ends do alike. `tests.proxy.odd_http2` has what ends a stream or a connection."""
 
 from proxy.core.http2 import Limits, ServerEnd
-from proxy.core.http2_end import CONNECTION_WINDOW_BYTES, HELD_FRAMES_MAX, STREAM_WINDOW_BYTES
+from proxy.core.http2_budget import HELD_FRAMES_MAX
+from proxy.core.http2_end import CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES
 from proxy.core.http2_events import BodyPart, Broken, Ended, Failed, GoingAway, Ponged, Writable
 from proxy.core.http2_frames import Code
 from proxy.core.http2_outbox import QUEUE_BYTES_MAX
