@@ -1,0 +1,447 @@
+"""The middle of each HTTP request: decided, sent to an instance, perhaps again, and answered.
+
+Opened by a server codec, it decides on the newest configuration, makes attempts at endpoints until
+one answers in a way that nobody wants repeated, and passes both bodies on, holding each side back
+when the other takes no more. Before its answer has begun a failure is an answer made here; after
+that it cuts the client's answer short, so that nobody takes a part for the whole.
+
+Source: Envoy's router: timeouts, retries and the statuses of its own answers.
+"""
+
+from typing import Final
+
+from typing_extensions import override
+
+from proxy.core.fault import NOTHING
+from proxy.core.headers import edited
+from proxy.core.retry import Outcome, back_off_s, retry_reason
+from proxy.exchange_attempt import Attempt
+from proxy.exchange_body import ReplayBody
+from proxy.exchange_decision import Destination, decide, no_endpoint
+from proxy.exchange_origin import Origin
+from proxy.exchange_timing import Timing
+from proxy.http import Answer, Exchange, Exchanges, Fault, Headers, RequestHead, ResponseHead
+from proxy.http_pool import pool_of
+from proxy.local_reply import Reply, send
+from proxy.mirror import Copy, begin_copy
+from proxy.serving import OverloadError
+
+TIMED_OUT: Final = Reply(status=504, flag="timeout", body="upstream request timeout")
+CLIENT_TIMED_OUT: Final = Reply(status=408, flag="timeout", body="request timeout")
+_FAULT_REPLIES: Final = {
+    Fault.CONNECT: (503, "upstream connect error: the connection could not be made"),
+    Fault.STALE: (503, "upstream reset before its answer: the connection was closed"),
+    Fault.RESET: (503, "upstream reset before its answer"),
+    Fault.REFUSED: (503, "upstream refused the request"),
+    Fault.PROTOCOL: (502, "upstream broke the rules of its protocol"),
+    Fault.OVERFLOW: (503, "too much is waiting for the upstream"),
+    Fault.TIMEOUT: (504, "upstream request timeout"),
+}
+
+
+class HttpExchanges(Exchanges):
+    """Opens the exchanges of one accepted connection."""
+
+    def __init__(self, origin: Origin) -> None:
+        self._origin = origin
+
+    @override
+    def open(self, head: RequestHead, answer: Answer) -> Exchange:
+        exchange = HttpExchange(self._origin, head, answer)
+        exchange.begin()
+        return exchange
+
+    @override
+    def refused(self, status: int, detail: str) -> None:
+        record = self._origin.record()
+        record.status = status
+        record.detail = detail
+        record.flags.append("refused")
+        record.ended_s = record.started_s
+        self._origin.serving.recorder.finished(record)
+
+
+class HttpExchange(Exchange):
+    """One request and its answer."""
+
+    def __init__(self, origin: Origin, head: RequestHead, answer: Answer) -> None:
+        self._origin = origin
+        self._head = head
+        self._answer = answer
+        self._record = origin.record()
+        self._body = ReplayBody(is_complete=not head.has_body)
+        self._timing = Timing(origin.deadlines, self)
+        self._destination: Destination
+        self._attempt: Attempt | None = None
+        self._copy: Copy | None = None
+        self._tried: frozenset[str] = frozenset()
+        self._retries = 0
+        self._has_retry = False  # of the cluster's budget
+        self._is_begun = False  # the answer
+        self._is_held = False  # the request's body, until somebody takes it
+        self._is_full = False  # the instance, for now
+        self._is_tunnel = False
+        self._is_half_closed = False  # one side of the tunnel
+        self._is_over = False
+
+    def begin(self) -> None:
+        """Decide, and send the request on or answer it."""
+        origin, head, record = self._origin, self._head, self._record
+        record.method = head.method.decode("latin-1")
+        record.host = head.authority.decode("latin-1")
+        record.path = head.target.decode("latin-1")
+        found = decide(origin.serving, origin.facts, head, record)
+        if type(found) is Reply:
+            self._reply(found)
+            return
+        assert isinstance(found, Destination), "a decision is a reply or a destination"
+        self._destination = found
+        route, cluster = found.route, found.cluster
+        head.target = found.target
+        head.headers = origin.forwarded(head.headers)
+        head.headers = edited(edited(head.headers, route.request_headers), cluster.request_headers)
+        origin.serving.recorder.trace(head, record)
+        if route.mirror is not None:
+            self._copy = begin_copy(origin.serving, route, head, record)
+        self._timing.begin(
+            record.started_s,
+            idle_timeout_s=route.idle_timeout_s,
+            timeout_s=found.timeout_s if self._body.is_complete and not head.upgrade else 0.0,
+        )
+        if self._copy is not None and self._body.is_complete:
+            self._copy.end([])
+        if found.injection is NOTHING:
+            self._try()
+        elif found.injection.delay_s:
+            self._timing.pause(record.started_s, found.injection.delay_s)
+        else:
+            self._abort(found.injection.abort_status)
+
+    # The client's side.
+
+    @override
+    def body(self, chunk: bytes) -> None:
+        if self._is_over:
+            return
+        self._record.bytes_received += len(chunk)
+        self._timing.has_moved = True
+        request = None if self._attempt is None else self._attempt.request
+        if self._is_tunnel:
+            assert request is not None, "a tunnel has two ends"
+            request.body(chunk)
+            return
+        body = self._body
+        body.add(chunk)
+        if self._copy is not None:
+            self._copy.body(chunk)
+        if request is not None:
+            request.body(chunk)
+            body.sent()
+        elif body.is_full and not self._is_held:
+            self._is_held = True
+            self._answer.pause()
+
+    @override
+    def end(self, trailers: Headers) -> None:
+        if self._is_over:
+            return
+        request = None if self._attempt is None else self._attempt.request
+        if self._is_tunnel:
+            assert request is not None, "a tunnel has two ends"
+            request.end([])
+            self._half_closed()
+        elif not self._body.is_complete:
+            self._body.is_complete = True
+            self._body.trailers = trailers
+            if request is not None:
+                request.end(trailers)
+            if self._copy is not None:
+                self._copy.end(trailers)
+            if not self._is_over:
+                now_s = self._origin.serving.now_s()
+                self._timing.complete(now_s, timeout_s=self._destination.timeout_s)
+                self._time_attempt(now_s)
+
+    @override
+    def reset(self, fault: Fault) -> None:
+        if not self._is_over:
+            self._record.flags.append("client-gone" if fault is Fault.CLIENT else fault.value)
+            self._cancel(Fault.CLIENT, failed=False)
+            self._finish()
+
+    @override
+    def answer_paused(self) -> None:
+        if self._attempt is not None and self._attempt.request is not None:
+            self._attempt.request.pause()
+
+    @override
+    def answer_resumed(self) -> None:
+        if self._attempt is not None and self._attempt.request is not None:
+            self._attempt.request.resume()
+
+    # Attempts.
+
+    def _try(self, *, fresh: bool = False) -> None:
+        """Send the request to an endpoint; ``fresh``: not on a connection that was kept."""
+        destination = self._destination
+        upstream = destination.upstream
+        choice = upstream.choose(destination.hashed.value, self._tried)
+        if choice is None:
+            self._reply(no_endpoint(f"no endpoint of {upstream.cluster.name} can be used"))
+            return
+        try:
+            upstream.begin(choice)
+        except OverloadError as error:
+            self._reply(_fault_reply(Fault.OVERFLOW, str(error)))
+            return
+        self._record.endpoint = choice.endpoint.id
+        self._record.attempts += 1
+        pool = pool_of(upstream, self._origin.serving)
+        self._attempt = attempt = Attempt(self, pool, choice, self._head, self._body)
+        if destination.route.retry is not None and self._body.is_complete:
+            self._time_attempt(self._origin.serving.now_s())
+        attempt.begin(fresh=fresh)
+
+    def attempt_sent(self) -> None:
+        """A connection has taken the body so far."""
+        self._body.sent()
+        if self._is_held:
+            self._is_held = False
+            if not self._is_full:
+                self._answer.resume()
+
+    def attempt_informational(self, head: ResponseHead) -> None:
+        """Pass it on."""
+        self._answer.informational(head)
+
+    def attempt_answered(self, head: ResponseHead, *, end: bool) -> None:
+        """Pass the answer on, unless another one is wanted."""
+        destination = self._destination
+        route = destination.route
+        if route.retry is not None:
+            outcome = self._outcome_of(head)
+            if outcome is not None and self._may_retry(outcome):
+                self._cancel(Fault.RESET, failed=head.status >= 500)
+                self._again(outcome)
+                return
+            if not end:
+                self._timing.attempt(0.0, timeout_s=0.0)
+        self._is_begun = True
+        self._record.status = head.status
+        head.headers = edited(
+            edited(head.headers, destination.cluster.response_headers), route.response_headers
+        )
+        if destination.hashed.set_cookie:
+            head.headers.append((b"set-cookie", destination.hashed.set_cookie))
+        if end:
+            self._finish()
+        else:
+            self._body.release()
+        self._answer.head(head, end=end)
+
+    def attempt_body(self, chunk: bytes) -> None:
+        """Pass it on."""
+        self._record.bytes_sent += len(chunk)
+        self._timing.has_moved = True
+        self._answer.body(chunk)
+
+    def attempt_ended(self, trailers: Headers) -> None:
+        """The answer is complete; of a tunnel, one direction is."""
+        if self._is_tunnel:
+            self._answer.end([])
+            self._half_closed()
+        else:
+            self._finish()
+            self._answer.end(trailers)
+
+    def attempt_switched(self, head: ResponseHead) -> None:
+        """From now on it is a tunnel."""
+        self._is_begun = self._is_tunnel = True
+        self._record.status = head.status
+        self._timing.tunnel()
+        self._body.release()
+        self._answer.switch(head)
+
+    def attempt_failed(self, fault: Fault, detail: str) -> None:
+        """Try again, answer, or cut the answer short."""
+        attempt, self._attempt = self._attempt, None
+        outcome = Outcome(
+            fault=fault,
+            bytes_sent=0 if attempt is None else attempt.bytes_sent,
+            is_replayable=self._body.is_replayable,
+        )
+        if self._is_begun:
+            self._cut(fault)
+        elif self._may_retry(outcome):
+            self._again(outcome)
+        else:
+            self._reply(_fault_reply(fault, detail))
+
+    def attempt_full(self) -> None:
+        """The instance takes no more for now: nor do we."""
+        self._is_full = True
+        if not self._is_held:
+            self._answer.pause()
+
+    def attempt_drained(self) -> None:
+        """Go on."""
+        self._is_full = False
+        if not self._is_held:
+            self._answer.resume()
+
+    def _time_attempt(self, now_s: float) -> None:
+        retry = self._destination.route.retry
+        if retry is not None and retry.per_try_timeout_s and not self._is_begun:
+            self._timing.attempt(now_s, timeout_s=retry.per_try_timeout_s)
+
+    # Trying again.
+
+    def _outcome_of(self, head: ResponseHead) -> Outcome | None:
+        """What there may be to retry of an answer; None for the usual one."""
+        grpc_status = b""
+        rate_limited = False
+        for name, value in head.headers:
+            if name == b"grpc-status":
+                grpc_status = value
+            elif name == b"x-envoy-ratelimited":
+                rate_limited = True
+        attempt = self._attempt
+        if attempt is None or (head.status < 400 and not grpc_status):
+            return None
+        return Outcome(
+            status=head.status,
+            bytes_sent=attempt.bytes_sent,
+            is_replayable=self._body.is_replayable,
+            grpc_status=grpc_status,
+            rate_limited=rate_limited,
+        )
+
+    def _may_retry(self, outcome: Outcome) -> bool:
+        """Whether another attempt is wanted, safe, and within the cluster's budget.
+
+        A kept connection that was closed says nothing of the instance: it costs no budget.
+        """
+        destination = self._destination
+        retry = destination.route.retry
+        if retry_reason(retry, self._head.method, outcome, self._retries) is None:
+            return False
+        if self._has_retry:
+            self._has_retry = False
+            destination.upstream.retry_ended()
+        if outcome.fault is not Fault.STALE:
+            if not destination.upstream.may_retry():
+                self._record.flags.append("retry-over-budget")
+                return False
+            self._has_retry = True
+        return True
+
+    def _again(self, outcome: Outcome) -> None:
+        if not self._retries:
+            self._record.flags.append("retried")
+        serving = self._origin.serving
+        pause_s = back_off_s(self._destination.route.retry, self._retries, serving.random())
+        self._retries += 1
+        if outcome.fault is Fault.STALE:
+            self._try(fresh=True)
+            return
+        self._tried |= {self._record.endpoint}
+        if pause_s:
+            self._timing.pause(serving.now_s(), pause_s)
+        else:
+            self._try()
+
+    # Times.
+
+    def woken(self) -> None:
+        """An injected delay or a back-off is over."""
+        injection = self._destination.injection
+        if injection.abort_status and not self._record.attempts:
+            self._abort(injection.abort_status)
+        else:
+            self._try()
+
+    def route_timed_out(self) -> None:
+        """Give up."""
+        self._time_out(TIMED_OUT, failed=True)
+
+    def idle_timed_out(self) -> None:
+        """Give up; it is the client's fault while its request is not complete."""
+        complete = self._body.is_complete
+        self._time_out(TIMED_OUT if complete else CLIENT_TIMED_OUT, failed=complete)
+
+    def attempt_timed_out(self) -> None:
+        """Try again, or give up."""
+        attempt = self._attempt
+        if attempt is not None:
+            outcome = Outcome(
+                fault=Fault.TIMEOUT,
+                bytes_sent=attempt.bytes_sent,
+                is_replayable=self._body.is_replayable,
+            )
+            self._cancel(Fault.TIMEOUT, failed=True)
+            if self._may_retry(outcome):
+                self._again(outcome)
+            else:
+                self._reply(TIMED_OUT)
+
+    def _time_out(self, reply: Reply, *, failed: bool) -> None:
+        self._cancel(Fault.TIMEOUT, failed=failed)
+        if self._is_begun:
+            self._cut(Fault.TIMEOUT)
+        else:
+            self._reply(reply)
+
+    # The end.
+
+    def _abort(self, status: int) -> None:
+        self._reply(Reply(status=status, flag="fault-abort", body="fault injected"))
+
+    def _reply(self, reply: Reply) -> None:
+        """Answer from here."""
+        record = self._record
+        if reply.flag not in record.flags:
+            record.flags.append(reply.flag)
+        record.status = reply.status
+        record.detail = reply.detail or reply.body
+        self._is_begun = True
+        self._finish()
+        is_grpc = self._origin.serving.chain.protocol == "grpc"
+        send(reply, self._answer, self._head, is_grpc=is_grpc)
+
+    def _cut(self, fault: Fault) -> None:
+        """Let the client notice that the rest of its answer does not come."""
+        self._record.flags.append("timeout" if fault is Fault.TIMEOUT else "reset")
+        self._record.detail = f"the answer was cut short: {fault.value}"
+        self._finish()
+        self._answer.reset(fault)
+
+    def _half_closed(self) -> None:
+        if self._is_half_closed and self._attempt is not None:
+            self._attempt.leave()
+            self._finish()
+        self._is_half_closed = True
+
+    def _cancel(self, fault: Fault, *, failed: bool) -> None:
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            attempt.cancel(fault, failed=failed)
+
+    def _finish(self) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        self._timing.end()
+        self._attempt = None
+        if self._has_retry:
+            self._destination.upstream.retry_ended()
+        if self._copy is not None and not self._body.is_complete:
+            self._copy.cancel()
+        serving = self._origin.serving
+        self._record.ended_s = serving.now_s()
+        serving.recorder.finished(self._record)
+
+
+def _fault_reply(fault: Fault, detail: str) -> Reply:
+    status, body = _FAULT_REPLIES[fault]
+    flag = {Fault.OVERFLOW: "overflow", Fault.TIMEOUT: "timeout"}.get(fault, fault.value)
+    return Reply(status=status, flag=flag, body=body, detail=detail or body)
