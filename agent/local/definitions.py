@@ -18,12 +18,15 @@ from agent.http.decode import DecodeFault, decode_value
 from agent.local.errors import BadDefinition
 from catalog.duration import Duration
 from catalog.rows.service import (
+    AccessLogs,
     ConnectProxy,
+    EnvoyExtension,
     Expose,
     ExposePath,
     MeshGateway,
     ServiceAddress,
     ServiceConnect,
+    TransparentProxy,
     Upstream,
 )
 from catalog.schema import Row, go_name
@@ -179,7 +182,19 @@ ALIASES: Final[Mapping[str, str]] = MappingProxyType(
                 "destination_name",
                 "local_bind_address",
                 "local_bind_port",
+                "local_bind_socket_path",
+                "local_bind_socket_mode",
+                "local_service_socket_path",
+                "destination_partition",
+                "destination_peer",
                 "mesh_gateway",
+                "transparent_proxy",
+                "outbound_listener_port",
+                "dialed_directly",
+                "access_logs",
+                "disable_listener_logs",
+                "text_format",
+                "envoy_extensions",
                 "listener_port",
                 "local_path_port",
                 "parsed_from_check",
@@ -200,6 +215,9 @@ _ROWS: Final[tuple[type[Row], ...]] = (
     MeshGateway,
     Expose,
     ExposePath,
+    TransparentProxy,
+    AccessLogs,
+    EnvoyExtension,
 )
 _FILE_ALIASES: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -179,7 +179,9 @@ def _plan_sidecar(
         destination_service_name=proxy.destination_service_name or service.service,
         destination_service_id=proxy.destination_service_id or service.id,
         local_service_address=proxy.local_service_address or _LOCALHOST,
-        local_service_port=proxy.local_service_port or service.port,
+        # An application that listens at a socket has no port to be reached at.
+        local_service_port=proxy.local_service_port
+        or (0 if proxy.local_service_socket_path else service.port),
     )
     definition = msgspec.structs.replace(
         given,

@@ -11,11 +11,14 @@ from agent.local.validation import GATEWAYS
 from catalog.rows.check import HealthCheck
 from catalog.rows.service import (
     KIND_CONNECT_PROXY,
+    AccessLogs,
     ConnectProxy,
+    EnvoyExtension,
     Expose,
     MeshGateway,
     NodeService,
     ServiceAddress,
+    TransparentProxy,
     Upstream,
     Weights,
 )
@@ -28,10 +31,14 @@ class AgentUpstream(Row, frozen=True, kw_only=True):
 
     destination_type: Omit[str] = ""
     destination_namespace: Omit[str] = ""
+    destination_partition: Omit[str] = ""
+    destination_peer: Omit[str] = ""
     destination_name: str = ""
     datacenter: Omit[str] = ""
     local_bind_address: Omit[str] = ""
     local_bind_port: Omit[int] = 0
+    local_bind_socket_path: Omit[str] = ""
+    local_bind_socket_mode: Omit[str] = ""
     config: Unfiltered[Omit[dict[str, Any] | None]] = None
     mesh_gateway: MeshGateway = MeshGateway()
 
@@ -60,10 +67,16 @@ class AgentProxy(Row, frozen=True, kw_only=True):
     destination_service_id: Omit[str] = ""
     local_service_address: Omit[str] = ""
     local_service_port: Omit[int] = 0
+    local_service_socket_path: Omit[str] = ""
+    mode: Omit[str] = ""
     config: Unfiltered[Omit[dict[str, Any] | None]] = None
     upstreams: Omit[tuple[AgentUpstream, ...] | None] = None
     mesh_gateway: MeshGateway = MeshGateway()
     expose: AgentExpose = AgentExpose()
+    transparent_proxy: Omit[TransparentProxy | None] = None
+    mutual_tls_mode: Omit[str] = ""
+    access_logs: Omit[AccessLogs | None] = None
+    envoy_extensions: Omit[tuple[EnvoyExtension, ...] | None] = None
 
 
 class AgentConnect(Row, frozen=True, kw_only=True):
@@ -128,10 +141,16 @@ def _proxy(proxy: ConnectProxy) -> AgentProxy:
         destination_service_id=proxy.destination_service_id,
         local_service_address=proxy.local_service_address,
         local_service_port=proxy.local_service_port,
+        local_service_socket_path=proxy.local_service_socket_path,
+        mode=proxy.mode,
         config=proxy.config,
         upstreams=tuple(_upstream(upstream) for upstream in proxy.upstreams or ()),
         mesh_gateway=proxy.mesh_gateway,
         expose=_expose(proxy.expose),
+        transparent_proxy=proxy.transparent_proxy,
+        mutual_tls_mode=proxy.mutual_tls_mode,
+        access_logs=proxy.access_logs,
+        envoy_extensions=proxy.envoy_extensions,
     )
 
 
@@ -139,10 +158,14 @@ def _upstream(upstream: Upstream) -> AgentUpstream:
     return AgentUpstream(
         destination_type=upstream.destination_type,
         destination_namespace=upstream.destination_namespace,
+        destination_partition=upstream.destination_partition,
+        destination_peer=upstream.destination_peer,
         destination_name=upstream.destination_name,
         datacenter=upstream.datacenter,
         local_bind_address=upstream.local_bind_address,
         local_bind_port=upstream.local_bind_port,
+        local_bind_socket_path=upstream.local_bind_socket_path,
+        local_bind_socket_mode=upstream.local_bind_socket_mode,
         config=upstream.config,
         mesh_gateway=upstream.mesh_gateway,
     )

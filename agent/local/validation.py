@@ -13,6 +13,7 @@ from agent.local.definitions import ServiceDefinition
 from agent.local.errors import BadDefinition
 from catalog.rows.check import STATUSES
 from catalog.rows.service import (
+    KIND_API_GATEWAY,
     KIND_CONNECT_PROXY,
     KIND_INGRESS_GATEWAY,
     KIND_MESH_GATEWAY,
@@ -28,7 +29,12 @@ WEIGHT_MAX: Final = 65535  # an SRV record holds 16 bits (RFC 2782)
 PORT_MAX: Final = 65535  # TCP
 DNS_LABEL_CHARACTERS_MAX: Final = 63  # RFC 1035 §2.3.4
 
-GATEWAYS: Final = (KIND_MESH_GATEWAY, KIND_TERMINATING_GATEWAY, KIND_INGRESS_GATEWAY)
+GATEWAYS: Final = (
+    KIND_MESH_GATEWAY,
+    KIND_TERMINATING_GATEWAY,
+    KIND_INGRESS_GATEWAY,
+    KIND_API_GATEWAY,
+)
 UPSTREAM_SERVICE: Final = "service"
 UPSTREAM_PREPARED_QUERY: Final = "prepared_query"
 _UPSTREAM_TYPES: Final = ("", UPSTREAM_SERVICE, UPSTREAM_PREPARED_QUERY)
@@ -37,6 +43,7 @@ _META_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 _META_RESERVED: Final = "consul-"
 _META_ALLOWED: Final = {KIND_MESH_GATEWAY: ("consul-wan-federation",)}
 _NEVER_IN_ADDRESS: Final = re.compile(r"[\[\]/\s\x00-\x1f\x7f]")
+_SOCKET_MODE: Final = re.compile(r"0?[0-7]{3}")
 _DNS_LABEL: Final = re.compile(r"[A-Za-z0-9-]+")
 
 
@@ -173,14 +180,16 @@ def _upstream_faults(upstreams: tuple[Upstream, ...]) -> list[str]:
         if not upstream.destination_name:
             faults.append("upstream destination name cannot be empty")
             continue
-        if upstream.local_bind_port == 0:
-            faults.append("upstream local bind port cannot be zero")
+        fault = _bind_fault(upstream)
+        if fault:
+            faults.append(fault)
             continue
         destination = (
             upstream.destination_type or UPSTREAM_SERVICE,
             upstream.destination_namespace,
             upstream.destination_name,
             upstream.datacenter,
+            upstream.destination_peer,
         )
         if destination in destinations:
             faults.append(
@@ -188,23 +197,44 @@ def _upstream_faults(upstreams: tuple[Upstream, ...]) -> list[str]:
             )
             continue
         destinations.add(destination)
-        address = upstream.local_bind_address or "127.0.0.1"
-        bind = f"[{address}]" if ":" in address else address
-        bind = f"{bind}:{upstream.local_bind_port}"
+        bind = upstream.local_bind_socket_path or _bind_address(upstream)
         if bind in binds:
+            what = "unix path" if upstream.local_bind_socket_path else "address and port"
             faults.append(
-                "upstreams cannot contain duplicates by local bind address and port; "
+                f"upstreams cannot contain duplicates by local bind {what}; "
                 f'"{bind}" is specified twice'
             )
         binds.add(bind)
     return faults
 
 
+def _bind_fault(upstream: Upstream) -> str:
+    """Whether an upstream does not listen at either a port or a socket, or is in two places."""
+    path, mode = upstream.local_bind_socket_path, upstream.local_bind_socket_mode
+    if path and (upstream.local_bind_port or upstream.local_bind_address):
+        return "only one of local bind address and port, or local bind socket path may be set"
+    if not path and upstream.local_bind_port == 0:
+        return "upstream local bind port cannot be zero"
+    if mode and not (path and _SOCKET_MODE.fullmatch(mode)):
+        return f'invalid socket mode "{mode}": must be octal, and needs a local bind socket path'
+    if upstream.destination_peer and upstream.datacenter:
+        return "upstream cannot specify both destination peer and datacenter"
+    return ""
+
+
+def _bind_address(upstream: Upstream) -> str:
+    address = upstream.local_bind_address or "127.0.0.1"
+    host = f"[{address}]" if ":" in address else address
+    return f"{host}:{upstream.local_bind_port}"
+
+
 def _upstream_identity(destination: tuple[str, ...]) -> str:
-    destination_type, namespace, name, datacenter = destination
+    destination_type, namespace, name, datacenter, peer = destination
     text = f"{namespace}/{name}" if namespace and namespace != "default" else name
     if datacenter:
         text += f"?dc={datacenter}"
+    if peer:
+        text += f"?peer={peer}"
     return text if destination_type == UPSTREAM_SERVICE else f"{destination_type}:{text}"
 
 
@@ -237,7 +267,7 @@ def _gateway_faults(definition: ServiceDefinition) -> list[str]:
         return []
     proxy = definition.proxy or ConnectProxy()
     faults = []
-    if definition.port == 0 and kind != KIND_INGRESS_GATEWAY:
+    if definition.port == 0 and kind not in {KIND_INGRESS_GATEWAY, KIND_API_GATEWAY}:
         faults.append(f"Port must be non-zero for a {kind}")
     if definition.connect and definition.connect.sidecar_service:
         faults.append(f"A {kind} cannot have a sidecar service defined")

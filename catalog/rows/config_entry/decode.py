@@ -54,19 +54,31 @@ def decode_fields(body: Mapping[str, Any], row: type[Entry]) -> Entry:
     """
     _refuse_deep(body)
     decoding = _Decoding()
-    fields = {key: value for key, value in body.items() if key not in {"Kind", "kind"}}
+    fields = {key: value for key, value in body.items() if not _is_passed_over(key, value)}
     entry = decoding.row(row, fields, "")
     if decoding.faults:
         listed = "\n* ".join(decoding.faults)
         message = f"{len(decoding.faults)} error(s) decoding:\n\n* {listed}"
         raise BadRequest(message)
     if decoding.unknown:
-        raise BadRequest(
-            errors_text([f"invalid config key {quoted(key)}" for key in sorted(decoding.unknown)])
-        )
+        raise BadRequest(errors_text([_unknown_text(key) for key in sorted(decoding.unknown)]))
     assert isinstance(entry, Entry)
     # Only the log index of the write counts.
     return msgspec.structs.replace(entry, create_index=0, modify_index=0)
+
+
+def _is_passed_over(key: str, value: Any) -> bool:
+    """The kind is known, the hash is Consul's, and the default of what is not there is nothing."""
+    if key in {"Kind", "kind", "Hash"}:
+        return True
+    return key.lower() in {"namespace", "partition"} and value in ("", "default", None)
+
+
+def _unknown_text(key: str) -> str:
+    for what in ("namespace", "partition"):
+        if key.lower().endswith(what):
+            return f"invalid config key {quoted(key)}, {what}s are a consul enterprise feature"
+    return f"invalid config key {quoted(key)}"
 
 
 def _refuse_deep(body: Mapping[str, Any]) -> None:

@@ -153,7 +153,7 @@ def _listener_fault(listener: IngressListener) -> str:
     if not listener.services:
         message = f"No service declared for listener with port {listener.port}"
         raise Invalid(message)
-    if len(listener.services) > 1 and listener.protocol != HTTP:
+    if len(listener.services) > 1 and listener.protocol == TCP:
         return "Multiple services per listener are only supported for protocol = 'http'"
     names: set[str] = set()
     hosts: set[str] = set()
@@ -172,7 +172,7 @@ def _listener_fault(listener: IngressListener) -> str:
 
 
 def _service_fault(service: IngressService, protocol: str) -> str:
-    if service.name == WILDCARD and protocol != HTTP:
+    if service.name == WILDCARD and protocol == TCP:
         return "Wildcard service name is only valid for protocol = 'http'"
     if service.name == WILDCARD and service.hosts:
         return "Associating hosts to a wildcard service is not supported"

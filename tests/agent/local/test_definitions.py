@@ -72,3 +72,31 @@ def test_an_empty_check_is_none_and_a_single_one_comes_last():
 )
 def test_a_check_that_runs_can_be_written_as_a_definition(check):
     assert check == CheckDefinition.of(check).check_type()
+
+
+def test_proxy_of_a_file_may_use_sockets_and_capture_traffic():
+    proxy = {
+        "local_service_socket_path": "/run/web.sock",
+        "mode": "transparent",
+        "transparent_proxy": {"outbound_listener_port": 15001},
+        "access_logs": {"enabled": True, "json_format": "{}"},
+        "envoy_extensions": [{"name": "builtin/lua"}],
+        "upstreams": [
+            {"destination_name": "db", "local_bind_socket_path": "/s", "destination_peer": "west"}
+        ],
+    }
+
+    read = service_from_tree({"name": "web", "proxy": proxy}).proxy
+
+    assert read is not None
+    assert read.transparent_proxy is not None
+    assert read.access_logs is not None
+    assert read.upstreams is not None
+    assert (15001, "{}") == (
+        read.transparent_proxy.outbound_listener_port,
+        read.access_logs.json_format,
+    )
+    assert ("/s", "west") == (
+        read.upstreams[0].local_bind_socket_path,
+        read.upstreams[0].destination_peer,
+    )

@@ -156,3 +156,12 @@ def test_a_check_alone_is_named_by_its_name_and_may_belong_to_a_service():
 
     assert (alone.check_id, alone.service_name, alone.service_tags) == ("c", "", None)
     assert (owned.service_id, owned.service_name, owned.service_tags) == ("web1", "web", ("a",))
+
+
+def test_a_sidecar_of_an_application_at_a_socket_has_no_local_port():
+    _, sidecar = plan(
+        '{"Name":"web","Port":80,"Connect":{"SidecarService":{"Port":21777,"Proxy":'
+        '{"LocalServiceSocketPath":"/run/web.sock"}}}}'
+    )
+
+    assert 0 == sidecar.service.proxy.local_service_port

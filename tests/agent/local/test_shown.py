@@ -1,5 +1,7 @@
 """How the agent shows registrations. Shapes recorded from Consul 1.9.8."""
 
+import json
+
 from agent.local.registration import plan_service
 from agent.local.shown import agent_service, agent_service_json, check_json, client_check_json
 from catalog.rows.check import HealthCheck
@@ -91,3 +93,32 @@ def test_checks_of_the_health_endpoints_have_every_default_and_no_type():
 
     assert shown["Type"] == ""
     assert (shown["Definition"]["Interval"], shown["Definition"]["Header"]) == ("0s", None)
+
+
+def test_a_proxy_shows_its_sockets_modes_and_logs():
+    proxy = {
+        "DestinationServiceName": "web",
+        "LocalServiceSocketPath": "/run/web.sock",
+        "Mode": "transparent",
+        "TransparentProxy": {"OutboundListenerPort": 15001},
+        "AccessLogs": {"Enabled": True},
+        "EnvoyExtensions": [{"Name": "builtin/lua"}],
+        "Upstreams": [
+            {
+                "DestinationType": "service",
+                "DestinationName": "db",
+                "DestinationPeer": "west",
+                "LocalBindSocketPath": "/run/db.sock",
+                "LocalBindSocketMode": "0600",
+                "MeshGateway": {},
+            }
+        ],
+        "MeshGateway": {},
+        "Expose": {},
+    }
+    body = json.dumps({"Kind": "connect-proxy", "Name": "p", "Port": 9100, "Proxy": proxy})
+
+    planned = plan_service(service(body), "n", lambda _: 0)
+    (row, *_) = (each.service for each in planned)
+
+    assert proxy == agent_service_json(agent_service(row, "dc1"))["Proxy"]

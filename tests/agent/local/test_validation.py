@@ -1,5 +1,7 @@
 """What cannot be registered. Texts recorded from Consul 1.9.8."""
 
+import json
+
 import pytest
 
 from agent.local.errors import BadDefinition
@@ -148,3 +150,53 @@ def test_names_that_dns_can_ask_for():
     assert is_dns_label("web-1")
     assert not is_dns_label("under_score")
     assert not is_dns_label("a" * 64)
+
+
+def with_upstreams(*upstreams):
+    proxy = {"DestinationServiceName": "x", "Upstreams": upstreams}
+    return service(json.dumps({"Name": "n", "Kind": "connect-proxy", "Port": 1, "Proxy": proxy}))
+
+
+def test_upstream_may_listen_at_a_socket_instead_of_a_port():
+    validate_service(
+        with_upstreams(
+            {
+                "DestinationName": "db",
+                "LocalBindSocketPath": "/run/db.sock",
+                "LocalBindSocketMode": "0600",
+            },
+            {"DestinationName": "db", "DestinationPeer": "west", "LocalBindPort": 1},
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"LocalBindPort": 1, "LocalBindSocketPath": "/s"}, "only one of local bind address"),
+        ({"LocalBindSocketPath": "/s", "LocalBindSocketMode": "rw"}, 'invalid socket mode "rw"'),
+        ({"LocalBindPort": 1, "LocalBindSocketMode": "0600"}, 'invalid socket mode "0600"'),
+        (
+            {"LocalBindPort": 1, "DestinationPeer": "west", "Datacenter": "dc2"},
+            "upstream cannot specify both destination peer and datacenter",
+        ),
+    ],
+)
+def test_upstream_listens_in_one_way_and_is_in_one_place(fields, fault):
+    with pytest.raises(BadDefinition, match=fault):
+        validate_service(with_upstreams({"DestinationName": "db", **fields}))
+
+
+def test_two_upstreams_do_not_share_a_socket():
+    sockets = [{"DestinationName": name, "LocalBindSocketPath": "/s"} for name in ("a", "b")]
+
+    with pytest.raises(BadDefinition, match='duplicates by local bind unix path; "/s" is'):
+        validate_service(with_upstreams(*sockets))
+
+
+def test_api_gateway_needs_no_port_and_has_no_upstreams():
+    validate_service(service('{"Name":"gw","Kind":"api-gateway"}'))
+    with pytest.raises(BadDefinition, match=r"Proxy\.LocalServicePort configuration is invalid"):
+        validate_service(
+            service('{"Name":"gw","Kind":"api-gateway","Proxy":{"LocalServicePort":3}}')
+        )

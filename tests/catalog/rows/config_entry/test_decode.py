@@ -34,6 +34,12 @@ from catalog.rows.service import MeshGateway
             '\t* invalid config key "Nope"\n\n',
         ),
         (
+            {"Kind": "service-defaults", "Namespace": "team", "Partition": "a"},
+            '2 errors occurred:\n\t* invalid config key "Namespace", namespaces are a consul '
+            'enterprise feature\n\t* invalid config key "Partition", partitions are a consul '
+            "enterprise feature\n\n",
+        ),
+        (
             {"Kind": "service-intentions", "Sources": [{"Nme": "x"}]},
             '1 error occurred:\n\t* invalid config key "Sources[0].Nme"\n\n',
         ),
@@ -153,3 +159,9 @@ def test_any_json_is_read_or_refused(kind: str, body: Any):
     except BadRequest:
         return
     assert kind == entry.kind
+
+
+def test_hash_and_default_partition_of_a_newer_server_are_passed_over():
+    body = {"Kind": "service-defaults", "Name": "x", "Hash": 1, "Partition": "default"}
+
+    assert decode_entry({**body, "Namespace": ""}) == ServiceDefaults(name="x")

@@ -17,6 +17,21 @@ def gateway(services, protocol="http", **fields):
             "protocol must be 'tcp', 'http', 'http2', or 'grpc'. "
             "'bogus' is an unsupported protocol",
         ),
+        (gateway([{"Name": "*"}], "grpc"), ""),
+        (gateway([{"Name": "a"}, {"Name": "b"}], "http2"), ""),
+        (
+            gateway([{"Name": "a", "MaxConnections": -1}]),
+            "Service a MaxConnections must be >= 0, not -1",
+        ),
+        (
+            gateway([{"Name": "a"}], TLS={"Enabled": True, "TLSMinVersion": "SSLv3"}),
+            "unknown TLS version SSLv3, must be one of TLS_AUTO, TLSv1_0, TLSv1_1, TLSv1_2, "
+            "TLSv1_3",
+        ),
+        (
+            gateway([{"Name": "a", "TLS": {"SDS": {"ClusterName": "c"}}}]),
+            "Service a TLS.SDS.ClusterName and CertResource must both be set",
+        ),
         (gateway([], "tcp"), "No service declared for listener with port 80"),
         (
             gateway([{"Name": "*"}], "tcp"),
