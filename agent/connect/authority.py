@@ -187,6 +187,8 @@ class Authority:
             provider = self._make_provider(stored, config, self.active_root())
             made = await provider.make_root()
             made = await self._crossed(made, force=wanted.force_without_cross_signing)
+        if made is not None and _same_root(made.root, self.active_root()):
+            made = None
         if made is None and present is not None and _same(stored, present):
             return
         await self.store(stored, present, made)
@@ -309,6 +311,11 @@ class Authority:
         if isinstance(result, CatalogError):
             raise result
         return result
+
+
+def _same_root(one: CARoot, other: CARoot | None) -> bool:
+    """Whether a root that was found is the active one already, with the same certificates."""
+    return other is not None and one == replace(other, create_index=0, modify_index=0)
 
 
 def _same(one: CAConfiguration, other: CAConfiguration) -> bool:

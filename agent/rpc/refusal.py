@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from agent.connect.limits import RateLimited
 from agent.rpc import wire
 from agent.rpc.request import NoLeader, NoPathToDatacenter, RpcError
 from catalog import errors
@@ -31,6 +32,7 @@ _NAMES: Final[dict[type[Exception], str]] = {
     errors.Conflict: "Conflict",
     errors.PermissionDenied: "PermissionDenied",
     errors.TooLarge: "TooLarge",
+    RateLimited: "RateLimited",
     errors.CatalogError: "CatalogError",
     Overloaded: "Overloaded",
     EntryTooLarge: "TooLarge",

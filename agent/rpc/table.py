@@ -161,7 +161,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     TaskEndpoint(
         "ConnectCA.ConfigurationSet", connect.CAConfigurationSet, connect.set_configuration
     ),
-    TaskEndpoint("ConnectCA.Sign", connect.CASign, connect.sign),
+    TaskEndpoint("ConnectCA.Sign", connect.CASign, connect.sign, repeatable=True),
     WriteEndpoint("ConnectCA.Revoke", connect.CARevoke, connect.revoke, tuple[CARevocation, ...]),
     TaskEndpoint("ConnectCA.Rotate", connect.CARotate, connect.rotate),
     ReadEndpoint("ConnectCA.Leaves", connect.CALeavesGet, connect.get_leaves, CALeaf),

@@ -154,8 +154,10 @@ async def test_token_is_shown_nowhere(mesh, vault, caplog):
 
     shown = await mesh.http("GET", "/v1/connect/ca/configuration")
     written_back = CAConfiguration(provider="vault", config=shown.json.config)
+    index = mesh.log.index
     await mesh.authority.configure(written_back)
 
+    assert index == mesh.log.index  # nothing has changed
     assert shown.json.config["Token"] == "hidden"
     assert TOKEN not in str(shown.json)
     assert TOKEN not in str(mesh.store.get(CA_CONFIGURATION, "").config)

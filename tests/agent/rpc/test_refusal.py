@@ -3,6 +3,7 @@
 import pytest
 
 from agent.answers import told
+from agent.connect.limits import RateLimited
 from agent.rpc import wire
 from agent.rpc.refusal import from_frame, to_frame
 from agent.rpc.request import NoLeader, NoPathToDatacenter, RpcError
@@ -37,6 +38,7 @@ def crossed(error: Exception) -> Exception:
         errors.Conflict("odd"),
         errors.PermissionDenied("Permission denied"),
         errors.TooLarge("odd"),
+        RateLimited(),
         Overloaded("odd"),
     ],
 )
