@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from agent.connect import certificates
-from agent.connect.certificates import Issuer, Subject
+from agent.connect.certificates import Issuer, Life, Names, Subject
 from agent.connect.keys import EC, KeyKind, generate, to_pem
 from proxy.api import (
     ClientTls,
@@ -46,8 +46,10 @@ class Authority:
 
     def __init__(self) -> None:
         key = generate(KeyKind(EC, 256))
+        names = Names(uri=f"spiffe://{TRUST_DOMAIN}")
+        life = Life(time.time(), 2 * LIFETIME_S)
         self.root_pem = certificates.make_root(
-            key, f"spiffe://{TRUST_DOMAIN}", "root", 1, time.time() - 60
+            key, Subject(names, "root", key.public_key()), 1, life
         )
         self._issuer = Issuer(certificates.parse_certificate(self.root_pem), key)
         self._serial = 1
@@ -58,8 +60,9 @@ class Authority:
         key = generate(KeyKind(EC, 256))
         uri = service_uri(service)
         now_s = time.time()
-        subject = Subject(uri, service, key.public_key())
-        pem = certificates.make_leaf(subject, self._issuer, self._serial, now_s, lifetime_s)
+        subject = Subject(Names(uri=uri), service, key.public_key())
+        life = Life(now_s, lifetime_s)
+        pem = certificates.make_leaf(subject, self._issuer, self._serial, life)
         return Identity(
             service=service,
             uri=uri,
