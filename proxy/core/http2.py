@@ -47,7 +47,7 @@ class ServerEnd(End[tuple[RequestHead, int]]):
     def _on_head(self, stream_id: int, block: Block[tuple[RequestHead, int]], *, end: bool) -> None:
         self.last_id = stream_id
         if self.is_drained or len(self.streams) >= self.limits.streams_max:
-            self._guard.reset(self._now_s)
+            self._spend_reset()
             self._cut_stream(stream_id, Code.REFUSED_STREAM)
             return
         if self._is_too_large(block):

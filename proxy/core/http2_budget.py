@@ -14,6 +14,7 @@ REFILL_PER_S_MAX: Final = 100.0  # what a busy and honest peer stays below for l
 SETTINGS_COST: Final = 10  # tokens: each one is answered, and may touch all streams
 RESET_EARNED: Final = 1.0  # tokens: a request served to its end pays for one that is not
 FRAME_EARNED: Final = 4.0  # tokens: a peer may widen two windows for a frame of ours, in halves
+BYTE_EARNED: Final = 1 / 1024  # tokens: some do so for each 4 KiB that they read
 HELD_FRAMES_MAX: Final = 10_000  # frames without use from a peer that does not read what we send
 
 
@@ -41,13 +42,13 @@ class Budget:
 class Guard:
     """The budgets of one connection."""
 
-    __slots__ = ("_held_frames", "_idle_frames", "_paid_frames", "_resets")
+    __slots__ = ("_earned", "_held_frames", "_idle_frames", "_resets")
 
     def __init__(self) -> None:
         self._idle_frames = Budget()
         self._resets = Budget()
         self._held_frames = 0
-        self._paid_frames = 0
+        self._earned = 0.0
 
     def idle(self, now_s: float, *, cost: int = 1, is_held: bool = False) -> None:
         """A frame without use came; ``is_held``: the peer does not read. Raises ConnectionFault."""
@@ -55,10 +56,11 @@ class Guard:
         if not self._idle_frames.spend(cost, now_s) or self._held_frames > HELD_FRAMES_MAX:
             raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "too many frames without use")
 
-    def sent(self, frames: int) -> None:
-        """So many DATA frames were sent, ever: their windows may be widened."""
-        self._idle_frames.earn((frames - self._paid_frames) * FRAME_EARNED)
-        self._paid_frames = frames
+    def sent(self, frames: int, size: int) -> None:
+        """So many DATA frames and bytes were sent, ever: their windows may be widened."""
+        earned = frames * FRAME_EARNED + size * BYTE_EARNED
+        self._idle_frames.earn(earned - self._earned)
+        self._earned = earned
 
     def reset(self, now_s: float) -> None:
         """A stream was reset, by the peer or for its fault. Raises ConnectionFault."""

@@ -266,7 +266,7 @@ class End(ABC, Generic[T]):
         if stream is None:
             self._spend_idle()
             return
-        self._guard.reset(self._now_s)
+        self._spend_reset()
         self._drop(stream)
         self._events.append(Broken(stream_id, code))
 
@@ -308,7 +308,7 @@ class End(ABC, Generic[T]):
         self._events.append(GoingAway(last_id, code))
 
     def _on_window_update(self, _flags: int, stream_id: int, payload: bytes) -> None:
-        self._guard.sent(self.outbox.frames_sent)
+        self._guard.sent(self.outbox.frames_sent, self.outbox.bytes_sent)
         self._spend_idle()
         increment = frames.read_number(payload, "WINDOW_UPDATE") & frames.WINDOW_BYTES_LIMIT
         if not stream_id:
@@ -360,7 +360,7 @@ class End(ABC, Generic[T]):
 
     def _break(self, stream_id: int, fault: StreamFault) -> None:
         """End one stream for what the peer did wrong on it."""
-        self._guard.reset(self._now_s)
+        self._spend_reset()
         self._cut_stream(stream_id, fault.code)
         self._events.append(Broken(stream_id, fault.code, str(fault)))
 
@@ -394,3 +394,7 @@ class End(ABC, Generic[T]):
 
     def _spend_idle(self, cost: int = 1) -> None:
         self._guard.idle(self._now_s, cost=cost, is_held=self.outbox.is_held)
+
+    def _spend_reset(self) -> None:
+        if not self.is_client:  # an instance resets only what we asked it for
+            self._guard.reset(self._now_s)

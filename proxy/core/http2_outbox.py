@@ -67,6 +67,7 @@ class Outbox:
         "_last",
         "_out",
         "_waiting",
+        "bytes_sent",
         "encoder",
         "frame_bytes_max",
         "frames_sent",
@@ -82,6 +83,7 @@ class Outbox:
         self.stream_window_bytes = frames.WINDOW_BYTES_INITIAL  # the peer's setting
         self.frame_bytes_max = frames.FRAME_BYTES_LEAST
         self.frames_sent = 0  # DATA frames, ever
+        self.bytes_sent = 0  # in them
         self.is_held = False
         self.put_bytes = 0  # of bodies, not taken yet
         self._out: list[bytes | memoryview] = []
@@ -214,6 +216,7 @@ class Outbox:
         self.send_left -= size
         stream.is_local_done = end
         self.frames_sent += 1
+        self.bytes_sent += size
         self.put_bytes += size
         self._last = stream
 

@@ -54,7 +54,7 @@ def test_what_is_of_use_pays_for_what_is_not():
     guard = Guard()
 
     for frames in range(3 * BURST_MAX):
-        guard.sent(frames)
+        guard.sent(frames, 0)
         guard.served()
         guard.idle(1.0)
         guard.reset(1.0)
@@ -68,3 +68,12 @@ def test_a_peer_that_does_not_read_may_say_only_so_much():
     with pytest.raises(ConnectionFault):
         guard.idle(float(HELD_FRAMES_MAX), is_held=True)
     guard.idle(float(HELD_FRAMES_MAX))
+
+
+def test_a_window_may_be_widened_for_each_small_part_that_is_read():
+    guard = Guard()
+
+    for frames in range(100):
+        guard.sent(frames, frames * 65_536)
+        for _ in range(32):
+            guard.idle(1.0)
