@@ -8,7 +8,6 @@ upstream, the registration; what none of them says is the chain's.
 Source: Consul, service-defaults UpstreamConfig.
 """
 
-from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -63,11 +62,11 @@ def outbound(
     for entry in answers.ask(Entry(SERVICE_DEFAULTS, dialler.service)) or ():
         assert isinstance(entry, ServiceDefaults)
         upstreams = entry.upstream_config or upstreams
-    given = _by_name(registered.proxy.upstreams or ())
+    given = {listener_name(each): each for each in registered.proxy.upstreams or ()}
     listeners: list[Listener] = []
     clusters: dict[str, Cluster] = {}
     for upstream in merged.proxy.upstreams or ():
-        own = given.get(upstream_name(upstream), upstream)
+        own = given.get(listener_name(upstream), upstream)
         asked = _asked(own, upstream, registered, upstreams)
         built = (
             _query(upstream, asked, dialler, answers)
@@ -106,10 +105,6 @@ def listener_name(upstream: Upstream) -> str:
     path = upstream.local_bind_socket_path
     place = path or f"{upstream.local_bind_address or BIND_DEFAULT}:{upstream.local_bind_port}"
     return f"{upstream_name(upstream)}:{place}"
-
-
-def _by_name(upstreams: Iterable[Upstream]) -> dict[str, Upstream]:
-    return {upstream_name(upstream): upstream for upstream in upstreams}
 
 
 def _asked(
