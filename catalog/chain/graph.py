@@ -51,8 +51,8 @@ def check_graph(
     lookup = ChainEntries.of(after)
     affected = _affected(lookup, after, kind, name)
     protocols = {
-        service: compile_chain(service, _DATACENTER, _TRUST_DOMAIN, lookup).protocol
-        for service in sorted(affected)
+        service: compile_chain(shown, _DATACENTER, _TRUST_DOMAIN, lookup).protocol
+        for service, shown in sorted(affected.items())
     }
     for entry in after:
         match entry:
@@ -64,25 +64,31 @@ def check_graph(
                 pass
 
 
-def _affected(lookup: ChainEntries, after: Iterable[ConfigEntry], kind: str, name: str) -> set[str]:
-    """The services whose chains, listeners or intentions a change of an entry can spoil."""
+def _affected(
+    lookup: ChainEntries, after: Iterable[ConfigEntry], kind: str, name: str
+) -> dict[str, str]:
+    """The services whose chains, listeners or intentions a change of an entry can spoil.
+
+    Keys are in lower case, as names are compared; values are as they are written.
+    """
     if kind in {PROXY_DEFAULTS, MESH}:
-        affected = {*lookup.services, *lookup.routers, *lookup.splitters, *lookup.resolvers}
+        chains = (lookup.services, lookup.routers, lookup.splitters, lookup.resolvers)
+        affected = {key: entry.name for of_kind in chains for key, entry in of_kind.items()}
         for entry in after:
-            affected.update(_services_of(entry))
+            affected.update((service.lower(), service) for service in _services_of(entry))
         return affected
     if kind in _CHAIN_KINDS:
         references = lookup.references()
-        affected = set()
+        affected = {}
         pending = [name]
         while pending:
             service = pending.pop()
-            if service not in affected:
-                affected.add(service)
+            if service.lower() not in affected:
+                affected[service.lower()] = service
                 pending.extend(references.get(service.lower(), ()))
         return affected
     changed = (entry for entry in after if entry.kind == kind and entry.name == name)
-    return {service for entry in changed for service in _services_of(entry)}
+    return {service.lower(): service for entry in changed for service in _services_of(entry)}
 
 
 def _services_of(entry: ConfigEntry) -> set[str]:
@@ -105,7 +111,7 @@ def _services_of(entry: ConfigEntry) -> set[str]:
 def _check_ingress(gateway: IngressGateway, protocols: dict[str, str]) -> None:
     for listener in gateway.listeners or ():
         for service in listener.services or ():
-            protocol = protocols.get(service.name, listener.protocol)
+            protocol = protocols.get(service.name.lower(), listener.protocol)
             if protocol != listener.protocol:
                 message = (
                     f"service {quoted(service.name)} has protocol {quoted(protocol)}, which is "
@@ -115,7 +121,7 @@ def _check_ingress(gateway: IngressGateway, protocols: dict[str, str]) -> None:
 
 
 def _check_intentions(entry: ServiceIntentions, protocols: dict[str, str]) -> None:
-    protocol = protocols.get(entry.name)
+    protocol = protocols.get(entry.name.lower())
     if protocol is None or is_http_like(protocol):
         return
     if any(source.permissions for source in entry.sources or ()):
@@ -133,7 +139,8 @@ def _refuse_clash(after: Iterable[ConfigEntry], kind: str, name: str) -> None:
     kinds = {
         entry.kind
         for entry in after
-        if isinstance(entry, IngressGateway | TerminatingGateway) and entry.name == name
+        if isinstance(entry, IngressGateway | TerminatingGateway)
+        and entry.name.lower() == name.lower()
     }
     for other in kinds - {kind}:
         if kind in kinds:

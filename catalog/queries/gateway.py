@@ -10,9 +10,15 @@ from catalog.queries.catalog import depend_on_service
 from catalog.read import Read
 from catalog.rows.check import CheckServiceNode
 from catalog.rows.config_entry import (
+    API_GATEWAY,
+    HTTP_ROUTE,
     INGRESS_GATEWAY,
+    TCP_ROUTE,
     TERMINATING_GATEWAY,
+    APIGateway,
+    HTTPRoute,
     IngressGateway,
+    TCPRoute,
     TerminatingGateway,
 )
 from catalog.rows.service import GatewayService, NodeService, ServiceInstance
@@ -32,6 +38,9 @@ def links(store: Store) -> list[GatewayService]:
     for entry in store.find(CONFIG_ENTRIES, "kind", TERMINATING_GATEWAY):
         assert isinstance(entry, TerminatingGateway)
         found += _terminating(store, entry)
+    for entry in store.find(CONFIG_ENTRIES, "kind", API_GATEWAY):
+        assert isinstance(entry, APIGateway)
+        found += _routed(store, entry)
     return found
 
 
@@ -71,6 +80,46 @@ def _terminating(store: Store, entry: TerminatingGateway) -> Iterable[GatewaySer
                 create_index=entry.create_index,
                 modify_index=entry.modify_index,
             )
+
+
+def _routed(store: Store, entry: APIGateway) -> Iterable[GatewayService]:
+    """The services of the routes that are attached to a listener of an API gateway."""
+    for route in _routes(store):
+        protocol = "http" if isinstance(route, HTTPRoute) else "tcp"
+        sections = {
+            parent.section_name
+            for parent in route.parents or ()
+            if parent.name.lower() == entry.name.lower()
+        }
+        for listener in entry.listeners or ():
+            if listener.protocol != protocol or sections.isdisjoint({"", listener.name}):
+                continue
+            for name in _services_of(route):
+                yield GatewayService(
+                    gateway=entry.name,
+                    service=name,
+                    gateway_kind=API_GATEWAY,
+                    port=listener.port,
+                    protocol=protocol,
+                    hosts=route.hostnames if isinstance(route, HTTPRoute) else None,
+                    create_index=entry.create_index,
+                    modify_index=max(entry.modify_index, route.modify_index),
+                )
+
+
+def _routes(store: Store) -> Iterable[HTTPRoute | TCPRoute]:
+    for kind in (HTTP_ROUTE, TCP_ROUTE):
+        for entry in store.find(CONFIG_ENTRIES, "kind", kind):
+            assert isinstance(entry, HTTPRoute | TCPRoute)
+            yield entry
+
+
+def _services_of(route: HTTPRoute | TCPRoute) -> Iterable[str]:
+    """Each service of a route once."""
+    if isinstance(route, TCPRoute):
+        return dict.fromkeys(service.name for service in route.services or ())
+    rules = route.rules or ()
+    return dict.fromkeys(service.name for rule in rules for service in rule.services or ())
 
 
 def _typical_services(store: Store) -> list[str]:

@@ -13,6 +13,10 @@ from catalog.rows.config_entry.api_gateway import API_GATEWAY, APIGateway
 from catalog.rows.config_entry.decode import decode_fields, decode_kind
 from catalog.rows.config_entry.entry import Entry, go_numbers
 from catalog.rows.config_entry.exported_services import EXPORTED_SERVICES, ExportedServices
+from catalog.rows.config_entry.file_system_certificate import (
+    FILE_SYSTEM_CERTIFICATE,
+    FileSystemCertificate,
+)
 from catalog.rows.config_entry.http_route import HTTP_ROUTE, HTTPRoute
 from catalog.rows.config_entry.ingress_gateway import INGRESS_GATEWAY, IngressGateway
 from catalog.rows.config_entry.inline_certificate import INLINE_CERTIFICATE, InlineCertificate
@@ -33,6 +37,7 @@ from catalog.shape import to_json
 __all__ = [
     "API_GATEWAY",
     "EXPORTED_SERVICES",
+    "FILE_SYSTEM_CERTIFICATE",
     "GLOBAL",
     "HTTP_ROUTE",
     "INGRESS_GATEWAY",
@@ -54,6 +59,7 @@ __all__ = [
     "ConfigEntry",
     "Entry",
     "ExportedServices",
+    "FileSystemCertificate",
     "HTTPRoute",
     "IngressGateway",
     "InlineCertificate",
@@ -95,6 +101,7 @@ ConfigEntry: TypeAlias = (
     | HTTPRoute
     | TCPRoute
     | InlineCertificate
+    | FileSystemCertificate
     | RequestLimit
 )
 
@@ -115,6 +122,7 @@ KINDS: Final[dict[str, type[ConfigEntry]]] = {
     HTTP_ROUTE: HTTPRoute,
     TCP_ROUTE: TCPRoute,
     INLINE_CERTIFICATE: InlineCertificate,
+    FILE_SYSTEM_CERTIFICATE: FileSystemCertificate,
     REQUEST_LIMIT: RequestLimit,
 }
 

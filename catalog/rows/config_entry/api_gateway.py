@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from catalog.errors import Invalid
 from catalog.rows.config_entry.entry import Entry, quoted
+from catalog.rows.config_entry.file_system_certificate import FILE_SYSTEM_CERTIFICATE
 from catalog.rows.config_entry.inline_certificate import INLINE_CERTIFICATE
 from catalog.rows.config_entry.service_intentions import JWTRequirement
 from catalog.rows.config_entry.tls_settings import validate_tls
@@ -15,6 +16,7 @@ from catalog.schema import Omit, Row
 
 API_GATEWAY: Final = "api-gateway"
 PROTOCOLS: Final = ("http", "tcp")
+CERTIFICATE_KINDS: Final = (INLINE_CERTIFICATE, FILE_SYSTEM_CERTIFICATE)
 PORT_MAX: Final = 65535
 """The greatest port of TCP."""
 LISTENER_NAME: Final = re.compile(
@@ -119,11 +121,9 @@ def _listener_fault(listener: APIGatewayListener) -> str:
             "as the left-most label"
         )
     for certificate in listener.tls.certificates or ():
-        if certificate.kind != INLINE_CERTIFICATE:
-            return (
-                f"unsupported certificate kind: {quoted(certificate.kind)}, must be "
-                f"'{INLINE_CERTIFICATE}'"
-            )
+        if certificate.kind not in CERTIFICATE_KINDS:
+            kinds = " or ".join(f"'{kind}'" for kind in CERTIFICATE_KINDS)
+            return f"unsupported certificate kind: {quoted(certificate.kind)}, must be {kinds}"
         if not certificate.name:
             return "certificate reference must have a name"
     return ""

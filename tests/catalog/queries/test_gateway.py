@@ -119,3 +119,36 @@ def test_waiter_for_a_service_yet_to_come_hears_of_its_first_instance(site: Repl
     assert [row.service.id for row in found] == ["out"]
     assert before.index < after.index
     assert woken == [1]
+
+
+def test_api_gateway_has_the_services_of_the_routes_at_its_listeners(replica: Replica) -> None:
+    listeners = [
+        {"Name": "web", "Port": 80, "Protocol": "http"},
+        {"Name": "raw", "Port": 81, "Protocol": "tcp"},
+    ]
+    write(replica, {"Kind": "api-gateway", "Name": "gw", "Listeners": listeners})
+    rule = {"Services": [{"Name": "a"}, {"Name": "b"}]}
+    write(
+        replica,
+        {
+            "Kind": "http-route",
+            "Name": "r",
+            "Parents": [{"Kind": "api-gateway", "Name": "gw"}],
+            "Rules": [rule, rule],
+            "Hostnames": ["x.example"],
+        },
+    )
+    for name, section in (("t", "raw"), ("u", "none")):
+        parent = {"Kind": "api-gateway", "Name": "gw", "SectionName": section}
+        services = [{"Name": f"db-{name}"}]
+        write(
+            replica, {"Kind": "tcp-route", "Name": name, "Parents": [parent], "Services": services}
+        )
+
+    found, _ = replica.read(gateway.services_of, "GW")
+
+    assert [(row.service, row.port, row.protocol, row.hosts) for row in found] == [
+        ("a", 80, "http", ("x.example",)),
+        ("b", 80, "http", ("x.example",)),
+        ("db-t", 81, "tcp", None),
+    ]

@@ -32,7 +32,8 @@ def gateway(*listeners):
         ),
         (
             gateway({"TLS": {"Certificates": [{"Kind": "file", "Name": "c"}]}}),
-            'listener "l": unsupported certificate kind: "file", must be \'inline-certificate\'',
+            'listener "l": unsupported certificate kind: "file", must be '
+            "'inline-certificate' or 'file-system-certificate'",
         ),
         (
             gateway({"TLS": {"Certificates": [{}]}}),

@@ -116,6 +116,7 @@ BODIES: list[dict[str, Any]] = [
         "Services": [{"Name": "db"}],
     },
     {"Kind": "inline-certificate", "Name": "c", "Certificate": "pem", "PrivateKey": "pem"},
+    {"Kind": "file-system-certificate", "Name": "c", "Certificate": "/c", "PrivateKey": "/k"},
     {
         "Kind": "control-plane-request-limit",
         "Name": "l",
