@@ -28,6 +28,7 @@ _QUESTIONABLE: Final = re.compile(rb"[%\\]|/\.|//")
 _AMBIGUOUS: Final = re.compile(rb"[%\\;]|/\.|//")
 _ESCAPED_SLASH: Final = re.compile(rb"%(?:2[fF]|5[cC])")
 _ESCAPE: Final = re.compile(rb"%([0-9a-fA-F]{2})")
+_LONE_PERCENT: Final = re.compile(rb"%(?![0-9a-fA-F]{2})")
 _SLASHES: Final = re.compile(rb"//+")
 _PARAMETERS: Final = re.compile(rb";[^/]*")
 _UNRESERVED: Final = frozenset(
@@ -62,7 +63,7 @@ def normalized_target(target: bytes, options: HttpOptions) -> bytes | Refusal:
             redirects = action == UNESCAPE_AND_REDIRECT
             path = unescaped
     if options.normalize_path:
-        path = _without_dots(_ESCAPE.sub(_unreserved, path).replace(b"\\", b"/"))
+        path = _without_dots(_decoded(path).replace(b"\\", b"/"))
     if options.merge_slashes:
         path = _SLASHES.sub(b"/", path)
     result = path + mark + query
@@ -90,6 +91,14 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
     return bytes((int(found[0][1:], 16),))
 
 
+def _decoded(path: bytes) -> bytes:
+    """Without needless escapes; a lone "%" must not become the beginning of a new one."""
+    decoded = _ESCAPE.sub(_unreserved, path)
+    if decoded != path and _LONE_PERCENT.search(path):
+        return _ESCAPE.sub(_unreserved, _LONE_PERCENT.sub(b"%25", path))
+    return decoded
+
+
 def _unreserved(found: re.Match[bytes]) -> bytes:
     """RFC 3986 6.2.2: decode what needs no escape, leave the others as they came."""
     code = int(found[1], 16)
@@ -97,15 +106,16 @@ def _unreserved(found: re.Match[bytes]) -> bytes:
 
 
 def _without_dots(path: bytes) -> bytes:
-    """RFC 3986 5.2.4; ".." above the root stays at the root."""
+    """RFC 3986 5.2.4; ".." above the root stays at the root. As Envoy: "..;x" is one too."""
     kept: list[bytes] = []
-    segments = path.split(b"/")[1:]
-    for segment in segments:
-        if segment == b"..":
+    last = b""
+    for segment in path.split(b"/")[1:]:
+        last = segment.partition(b";")[0]
+        if last == b"..":
             if kept:
                 kept.pop()
-        elif segment != b".":
+        elif last != b".":
             kept.append(segment)
-    if segments and segments[-1] in {b".", b".."}:
+    if last in {b".", b".."}:
         kept.append(b"")
     return b"/" + b"/".join(kept)

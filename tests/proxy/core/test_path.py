@@ -10,7 +10,22 @@ AS_IT_IS = HttpOptions(normalize_path=False)
 MERGING = HttpOptions(merge_slashes=True)
 PATHS = st.lists(
     st.sampled_from(
-        [b"a", b"/", b"//", b".", b"..", b"%2e", b"%2F", b"%5c", b"\\", b";x", b"%41", b"%"]
+        [
+            b"a",
+            b"/",
+            b"//",
+            b".",
+            b"..",
+            b"%2e",
+            b"%2F",
+            b"%5c",
+            b"\\",
+            b";x",
+            b"%41",
+            b"%",
+            b"4",
+            b"%31",
+        ]
     ),
     max_size=12,
 ).map(lambda parts: b"/" + b"".join(parts))
@@ -30,6 +45,10 @@ PATHS = st.lists(
         (b"/a/..", b"/"),
         (b"/a/b/.", b"/a/b/"),
         (b"/a\\..\\b", b"/b"),
+        (b"/a/..;x/b/.;y", b"/b/"),
+        (b"/a;x/b", b"/a;x/b"),
+        (b"/%%36%31dmin", b"/%2561dmin"),
+        (b"/%4%31", b"/%2541"),
         (b"/%61dmin/%7Eme", b"/admin/~me"),
         (b"/a/.../b/.c", b"/a/.../b/.c"),
         (b"/a?/../b", b"/a?/../b"),
