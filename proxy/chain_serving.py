@@ -147,3 +147,17 @@ class ChainServing:
     def notify(self) -> None:
         """Tell the open connections that something changed."""
         self._around.notices.add(self._watching)
+
+    def leads_to(self, clusters: frozenset[str]) -> bool:
+        """Whether a route ends at one of these."""
+        return any(
+            weighted.cluster in clusters
+            for route in self.chain.routes
+            for weighted in route.clusters
+        )
+
+    def cut(self) -> int:
+        """Close what is open, one after the other in the next turns of the loop; how many."""
+        carriers = self.connections.carriers
+        self._around.notices.add(carrier.abort for carrier in carriers)
+        return len(carriers)

@@ -64,7 +64,8 @@ class Feed:
                 await self._converse()
                 failures = 0
             except (OSError, FrameError) as error:
-                _log.debug("feed failed: %s", error)
+                if self._writer is not None or not failures:
+                    _log.warning("no agent at %s: %s", self._path, error)
                 failures = failures + 1 if self._writer is None else 0
             finally:
                 self._lose()

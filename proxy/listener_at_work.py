@@ -4,7 +4,7 @@ import logging
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -13,6 +13,10 @@ from proxy.chain_serving import ChainKey, ChainServing, ProxyState, Surroundings
 from proxy.connection import Facts, Handler
 from proxy.serving import Serving
 from proxy.tls import Contexts, CredentialsError
+
+CHECKED_CHAINS_MAX: Final = 8
+"""Whose certificates are tried before anybody comes: each takes a millisecond, and a gateway has
+hundreds. What is wrong with others is seen at their first handshake."""
 
 _log = logging.getLogger("proxy.runtime")
 
@@ -74,7 +78,7 @@ class ListenerAtWork:
         self.draining: list[ChainServing] = []
         self._bind_fault = ""
         self._credentials_fault = ""
-        self._state = state
+        self.state = state
         self._contexts = contexts
         self._parts = parts
         self._around = around
@@ -115,11 +119,13 @@ class ListenerAtWork:
         )
         self._acceptor.start()
 
-    def change(self, listener: Listener, *, is_other: bool) -> None:
+    def change(
+        self, listener: Listener, *, is_other: bool, clusters: frozenset[str] = frozenset()
+    ) -> None:
         """Become ``listener``, which has the same place.
 
-        Open connections are told if it changed, or if anything else did that they are decided by
-        (``is_other``).
+        Open connections are told if it changed, if anything else did that they are decided by
+        (``is_other``), or if they lead to ``clusters``, whose endpoints came or went.
         """
         if self.config.path and self.config.mode != listener.mode:
             Path(self.config.path).chmod(listener.mode)
@@ -127,7 +133,12 @@ class ListenerAtWork:
         self.config = listener
         if is_other:
             self._set_chains()
-            for chain in (*self._chains.values(), *self.draining):
+        self.notify(is_other=is_other, clusters=clusters)
+
+    def notify(self, *, is_other: bool, clusters: frozenset[str]) -> None:
+        """Tell connections, also those that drain, that something changed, as in `change`."""
+        for chain in (*self._chains.values(), *self.draining):
+            if is_other or chain.leads_to(clusters):
                 chain.notify()
 
     def stop(self) -> socket.socket | None:
@@ -142,14 +153,14 @@ class ListenerAtWork:
 
     def cut(self) -> int:
         """Close what is open; how many."""
-        return sum(chain.connections.cut() for chain in (*self._chains.values(), *self.draining))
+        return sum(chain.cut() for chain in (*self._chains.values(), *self.draining))
 
     def _set_chains(self) -> None:
         old, self._chains = self._chains, {}
         for chain in self.config.chains:
             at_work = old.pop(chain_key(chain), None)
             if at_work is None:
-                at_work = ChainServing(self._state, self.config, chain, self._around)
+                at_work = ChainServing(self.state, self.config, chain, self._around)
             at_work.change(self.config, chain)
             self._chains[chain_key(chain)] = at_work
         self._credentials_fault = self._check_credentials(self.config.chains)
@@ -160,11 +171,11 @@ class ListenerAtWork:
     def _drain(self, chain: ChainServing) -> None:
         self.draining.append(chain)
         chain.drain()
-        self._around.call_later(self._state.config.drain_s, lambda: _cut(chain))
+        self._around.call_later(self.state.config.drain_s, lambda: _cut(chain))
 
     def _check_credentials(self, chains: Sequence[FilterChain]) -> str:
         try:
-            for chain in chains:
+            for chain in chains[:CHECKED_CHAINS_MAX]:
                 if chain.tls is not None:
                     self._contexts.server(chain.tls)
         except CredentialsError as error:
@@ -178,5 +189,5 @@ class ListenerAtWork:
 
 
 def _cut(chain: ChainServing) -> None:
-    if cut := chain.connections.cut():
+    if cut := chain.cut():
         _log.info("cut %d connections of a chain that is no more", cut)

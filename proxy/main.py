@@ -5,8 +5,10 @@ Exit codes: 0 after an orderly end, 1 if it could not begin.
 
 import argparse
 import asyncio
+import gc
 import logging
 import random  # noqa: TID251 - the one generator of the process
+import resource
 import signal
 import sys
 import time
@@ -20,6 +22,7 @@ from proxy.parts import make_parts
 from proxy.worker import Options, Worker, World
 
 LOG_BYTES_MAX: Final = 10 * 1024 * 1024  # weeks of an ordinary worker; one older file is kept
+GC_THRESHOLDS: Final = (50_000, 20, 100)  # young objects; young, and middle-aged, collections
 ORPHAN_S: Final = 900.0  # an agent that is upgraded or repaired is back by then
 
 _log = logging.getLogger("proxy")
@@ -37,8 +40,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         adopt=given.adopt,
         orphan_s=given.orphan_s,
     )
+    _make_room()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_live(options))
+
+
+def _make_room() -> None:
+    """Let the process have as many sockets as the system allows, and collect garbage rarely.
+
+    A collection walks all that is not frozen, in one piece, while requests wait.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 async def _live(options: Options) -> int:

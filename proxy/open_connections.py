@@ -22,12 +22,10 @@ class OpenConnections:
         """
         return _Held(handler, self._open)
 
-    def cut(self) -> int:
-        """Close all at once; how many."""
-        cut = list(self._open.values())
-        for carrier in cut:
-            carrier.abort()
-        return len(cut)
+    @property
+    def carriers(self) -> list[Carrier]:
+        """Those of all connections, to be cut."""
+        return list(self._open.values())
 
 
 class _Held:

@@ -22,7 +22,9 @@ from proxy.messages import Instance
 from proxy.serving import Upstream
 from proxy.tls import Contexts
 
-BIND_RETRY_S: Final = 2.0  # a port that another process gives up is served soon after
+BIND_RETRY_FIRST_S: Final = 0.1  # the port may be on its way from one of our workers to another
+BIND_RETRY_MAX_S: Final = 2.0  # a port that another process gives up is served soon after
+CUT_WAIT_S: Final = 1.0  # for thousands of connections to be cut in turns
 DRAIN_POLL_S: Final = 0.02  # between looks at whether the last connection has ended
 
 _log = logging.getLogger("proxy.runtime")
@@ -71,6 +73,7 @@ class Runtime:
         self._proxies: dict[str, _ProxyAtWork] = {}
         self._leaving: list[ListenerAtWork] = []
         self._adopted: dict[ListenerKey, socket.socket] = {}
+        self._retry_s = BIND_RETRY_FIRST_S
         self._retry: asyncio.TimerHandle | None = None
         self._is_draining = False
         self.has_given = False
@@ -118,7 +121,12 @@ class Runtime:
         old, at_work.state.config = at_work.state.config, new
         at_work.contexts.update(new)
         self._change_clusters(at_work, new)
-        self._change_listeners(at_work, new, is_other=_shared(old) != _shared(new))
+        is_other = _shared(old) != _shared(new)
+        clusters = _moved(old.clusters, new.clusters)
+        for listener in self._leaving:
+            if listener.state is at_work.state:
+                listener.notify(is_other=is_other, clusters=clusters)
+        self._change_listeners(at_work, new, is_other=is_other, clusters=clusters)
         gone = at_work.upstreams.keys() - new.clusters.keys()
         for name in gone:
             at_work.upstreams.pop(name).close()
@@ -168,7 +176,11 @@ class Runtime:
         # Connections end in many places; a look now and then costs the last seconds of a process.
         while self.open_count and self._around.now_s() < end_s:  # noqa: ASYNC110 - as said
             await asyncio.sleep(DRAIN_POLL_S)
-        return sum(listener.cut() for listener in self._all_listeners())
+        cut = sum(listener.cut() for listener in self._all_listeners())
+        end_s = self._around.now_s() + CUT_WAIT_S
+        while self.open_count and self._around.now_s() < end_s:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0)
+        return cut
 
     def _change_clusters(self, at_work: _ProxyAtWork, new: ProxyConfig) -> None:
         for name, cluster in new.clusters.items():
@@ -179,7 +191,14 @@ class Runtime:
             elif upstream.cluster != cluster:
                 upstream.replace(cluster)
 
-    def _change_listeners(self, at_work: _ProxyAtWork, new: ProxyConfig, *, is_other: bool) -> None:
+    def _change_listeners(
+        self,
+        at_work: _ProxyAtWork,
+        new: ProxyConfig,
+        *,
+        is_other: bool,
+        clusters: frozenset[str],
+    ) -> None:
         wanted = {listener.name: listener for listener in new.listeners}
         # Whoever leaves a place leaves its socket to whoever comes to it.
         left: dict[str, tuple[Listener, socket.socket]] = {}
@@ -192,7 +211,7 @@ class Runtime:
                     left[place] = listener.config, sock
         for name, config in wanted.items():
             if name in at_work.listeners:
-                at_work.listeners[name].change(config, is_other=is_other)
+                at_work.listeners[name].change(config, is_other=is_other, clusters=clusters)
             else:
                 _, sock = left.pop(place_of(config), (None, None))
                 self._start(at_work, config, sock)
@@ -240,7 +259,10 @@ class Runtime:
             for listener in at_work.listeners.values()
         )
         if is_faulty and self._retry is None and not self._is_draining:
-            self._retry = self._around.call_later(BIND_RETRY_S, self._bind_again)
+            self._retry = self._around.call_later(self._retry_s, self._bind_again)
+            self._retry_s = min(BIND_RETRY_MAX_S, 2 * self._retry_s)
+        elif not is_faulty:
+            self._retry_s = BIND_RETRY_FIRST_S
 
     def _bind_again(self) -> None:
         self._retry = None
@@ -257,6 +279,20 @@ class Runtime:
 def _cut(listener: ListenerAtWork) -> None:
     if cut := listener.cut():
         _log.info("cut %d connections of listener %s", cut, listener.config.name)
+
+
+def _moved(old: dict[str, Cluster], new: dict[str, Cluster]) -> frozenset[str]:
+    """Clusters that have other endpoints than before, whatever is said of how to use them."""
+    return frozenset(
+        name
+        for name in old.keys() | new.keys()
+        if old.get(name) != new.get(name) and _places(old.get(name)) != _places(new.get(name))
+    )
+
+
+def _places(cluster: Cluster | None) -> set[tuple[str, str, int, str]]:
+    groups = cluster.groups if cluster is not None else ()
+    return {(e.id, e.address, e.port, e.path) for group in groups for e in group.endpoints}
 
 
 def _shared(config: ProxyConfig) -> ProxyConfig:

@@ -74,9 +74,7 @@ class Worker:
     ) -> None:
         self._options = options
         self._world = world
-        self.recording = Recording(
-            wall_s=world.wall_s, random=world.random, tell=self._tell_tapped
-        )
+        self.recording = Recording(wall_s=world.wall_s, random=world.random, tell=self._tell_tapped)
         loop = asyncio.get_running_loop()
         around = Surroundings(
             now_s=world.now_s,

@@ -76,6 +76,7 @@ class Workers:
         self._outlives = outlives
         self._slots = [_Slot(number) for number in range(count)]
         self._leaving: dict[int, WorkerProcess] = {}
+        self._is_stopping = False
         self._keeping: list[asyncio.Task[None]] = []
         feed.slot_count = count
         feed.events = self
@@ -98,7 +99,8 @@ class Workers:
                 await self._replace(slot)
 
     async def stop(self, drain_s: float) -> None:
-        """End all workers; what is open after ``drain_s`` is cut."""
+        """End all workers, and start no others; what is open after ``drain_s`` is cut."""
+        self._is_stopping = True
         self._stop_keeping()
         for worker in self._feed.workers:
             if worker.hello.proxies is None:
@@ -171,15 +173,16 @@ class Workers:
     # A slot.
 
     def _start_once(self) -> None:
-        if not self._keeping:
+        if not self._keeping and not self._is_stopping:
             self._keeping = [
                 self._tasks.start(f"worker {slot.number}", self._keep(slot)) for slot in self._slots
             ]
 
     async def _keep(self, slot: _Slot) -> None:
         """Have a worker in the slot, for ever."""
-        if slot.process is None and is_any_alive(self._lock(slot)):
-            await _happens(slot.met, RETURN_WAIT_S)
+        is_expected = slot.process is None and is_any_alive(self._lock(slot))
+        if is_expected and not await _happens(slot.met, RETURN_WAIT_S):
+            _log.warning("an earlier worker did not come back", slot=slot.number)
         failures = 0
         while True:
             started_s = monotonic_s()
@@ -204,6 +207,8 @@ class Workers:
             slot.process.signal(signal.SIGKILL)
 
     def _start(self, slot: _Slot) -> WorkerProcess | None:
+        if self._is_stopping:
+            return None
         directory = self._feed.path.parent
         arguments = [
             *("--feed", str(self._feed.path)),

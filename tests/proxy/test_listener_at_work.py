@@ -58,6 +58,7 @@ def test_connections_of_all_chains_are_counted_and_cut(fakes: Fakes) -> None:
 
     assert 2 == held.open_count
     assert 2 == held.cut()
+    fakes.clock.advance(0.1)
     assert all(carrier.is_aborted for carrier in carriers)
 
 

@@ -4,8 +4,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from proxy.api import Cluster, ServerTls
-from proxy.runtime import BIND_RETRY_S, Runtime
+from proxy.api import Cluster, Endpoint, EndpointGroup, ServerTls
+from proxy.runtime import BIND_RETRY_FIRST_S, BIND_RETRY_MAX_S, Runtime
 from tests.proxy.fakes import Fakes, FakeSocket, chain, listener, proxy
 
 
@@ -95,11 +95,11 @@ def test_a_port_that_is_taken_is_a_fault_until_it_is_free(
     assert {"a": "127.0.0.1:1: Address already in use"} == runtime.apply(
         proxy(listener("a", 1), listener("b", 2))
     )
-    fakes.clock.advance(BIND_RETRY_S * 3)
+    fakes.clock.advance(BIND_RETRY_MAX_S * 3)
     assert [] == told
 
     fakes.taken.clear()
-    fakes.clock.advance(BIND_RETRY_S)
+    fakes.clock.advance(BIND_RETRY_MAX_S)
     assert ["web"] == told
     assert {} == runtime.faults("web")
     assert {"127.0.0.1:1", "127.0.0.1:2"} == {sock.place for sock in fakes.sockets}
@@ -217,11 +217,11 @@ def test_a_worker_that_gave_its_sockets_binds_no_others_until_it_is_told_to_go_o
     runtime.has_given = True
 
     runtime.apply(proxy(listener("a", 1), listener("b", 2)))
-    fakes.clock.advance(BIND_RETRY_S)
+    fakes.clock.advance(BIND_RETRY_MAX_S)
     assert 1 == len(fakes.sockets)
 
     runtime.has_given = False
-    fakes.clock.advance(BIND_RETRY_S)
+    fakes.clock.advance(BIND_RETRY_MAX_S)
     assert 2 == len(fakes.sockets)
 
 
@@ -245,8 +245,11 @@ async def test_what_does_not_end_in_time_is_cut(runtime: Runtime, fakes: Fakes) 
     runtime.apply(proxy())
     carrier = fakes.acceptors[0].connect()
 
-    assert 1 == await runtime.drain(0.0)
+    draining = asyncio.get_running_loop().create_task(runtime.drain(0.0))
+    await asyncio.sleep(0)
+    fakes.clock.advance(0.1)
 
+    assert 1 == await draining
     assert carrier.is_aborted
 
 
@@ -256,3 +259,47 @@ def test_instances_are_told_with_their_proxy(runtime: Runtime) -> None:
     assert [("web", "app", "a")] == [
         (instance.proxy, instance.cluster, instance.endpoint) for instance in runtime.instances()
     ]
+
+
+def test_connections_are_told_when_endpoints_they_lead_to_come_or_go(
+    runtime: Runtime, fakes: Fakes
+) -> None:
+    def told_after(**endpoints: int) -> int:
+        group = EndpointGroup(
+            target="app",
+            endpoints=tuple(Endpoint(id="a", port=1, weight=w) for w in endpoints.values()),
+        )
+        app = Cluster(name="app", service="app", groups=(group,) if endpoints else ())
+        other = Cluster(name="other", service=f"other{len(fakes.upstreams)}")
+        runtime.apply(proxy(clusters={"app": app, "other": other}))
+        fakes.clock.advance(0.1)
+        return fakes.handlers[0].changes
+
+    runtime.apply(proxy())
+    fakes.acceptors[0].connect()
+
+    assert 1 == told_after(weight=1)
+    assert 1 == told_after(weight=5)
+    assert 2 == told_after()
+
+
+def test_what_drains_is_still_told_of_what_it_is_decided_by(runtime: Runtime, fakes: Fakes) -> None:
+    runtime.apply(proxy(listener("a", 1), listener("b", 2)))
+    fakes.acceptors[0].connect()
+    runtime.apply(proxy(listener("b", 2)))
+    fakes.clock.advance(0.1)
+
+    runtime.apply(proxy(listener("b", 2), revoked=("0a",)))
+    fakes.clock.advance(0.1)
+
+    assert 2 == fakes.handlers[0].changes
+
+
+def test_a_port_is_tried_again_soon_and_then_less_often(runtime: Runtime, fakes: Fakes) -> None:
+    fakes.taken.add("127.0.0.1:1")
+    runtime.apply(proxy())
+
+    fakes.taken.clear()
+    fakes.clock.advance(BIND_RETRY_FIRST_S)
+
+    assert 1 == len(fakes.sockets)
