@@ -94,7 +94,8 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
 def _decoded(path: bytes) -> bytes:
     """Without needless escapes; a lone "%" must not become the beginning of a new one."""
     decoded = _ESCAPE.sub(_unreserved, path)
-    if decoded != path and _LONE_PERCENT.search(path):
+    kept = sum(int(digits, 16) not in _UNRESERVED for digits in _ESCAPE.findall(path))
+    if len(_ESCAPE.findall(decoded)) > kept:
         return _ESCAPE.sub(_unreserved, _LONE_PERCENT.sub(b"%25", path))
     return decoded
 
