@@ -24,6 +24,7 @@ from agent.connect.provider import (
     signing_intermediate,
     with_crossings,
 )
+from agent.connect.secondary import Primary, Secondary
 from agent.connect.secret import hide, reveal
 from agent.connect.settings import (
     BUILTIN,
@@ -66,7 +67,10 @@ class Left(NamedTuple):
 
 
 class Authority:
-    """See the module. ``now_s`` is the wall clock, ``new_uuid`` draws ids."""
+    """See the module. ``now_s`` is the wall clock, ``new_uuid`` draws ids.
+
+    ``primary``: the datacenter that has the roots, if it is another one.
+    """
 
     def __init__(
         self,
@@ -76,26 +80,62 @@ class Authority:
         datacenter: str,
         now_s: Callable[[], float],
         new_uuid: Callable[[], str],
+        primary: Primary | None = None,
     ) -> None:
         self._store = store
         self._log = log
         self._datacenter = datacenter
         self.now_s = now_s
         self._new_uuid = new_uuid
+        self._primary = primary
+        self._first: CAConfiguration | None = None
         self._configuring = asyncio.Lock()
         self._pace = Pace()
         # The provider of a configuration and a root: a login, or a key that was parsed once.
         self._present: tuple[tuple[int, str], Provider] | None = None
 
     async def start(self, provider: str, config: Mapping[str, Any]) -> None:
-        """Make the first root, unless there is one. A configuration that is wrong is logged."""
-        if self.configuration() is not None:
-            return
+        """Make the first root, unless there is one. What stands against it is logged.
+
+        In a secondary datacenter the upkeep makes it.
+        """
+        self._first = CAConfiguration(provider=provider, config=dict(config))
+        if self._primary is not None:
+            return  # other duties of the leader do not wait for another datacenter
         try:
-            await self.configure(CAConfiguration(provider=provider, config=dict(config)))
+            await self.begin()
         except CatalogError as error:
             # The rest of the server is of use without the mesh.
             _log.error("certificate authority not started", error=str(error))
+
+    async def begin(self) -> None:
+        """Make the first root, if it was asked for and is not there. Raises CatalogError, RpcError.
+
+        The provider, or the primary datacenter, may not have been reached before.
+        """
+        if self._first is not None and self.configuration() is None:
+            await self.configure(self._first)
+
+    @property
+    def is_secondary(self) -> bool:
+        """Whether the roots are those of another datacenter."""
+        return self._primary is not None
+
+    async def follow_primary(self) -> None:
+        """Have an intermediate below the primary datacenter's active root, if that has changed.
+
+        Raises CatalogError or RpcError.
+        """
+        active = self.active_root()
+        if self._primary is None or active is None:
+            return
+        if (await self._primary.roots()).active_root_id == active.id:
+            return
+        async with self._configuring:
+            present, made = self.configuration(), await self.provider().make_root()
+            assert present is not None
+            cluster_id = made.root.external_trust_domain
+            await self.store(replace(present, cluster_id=cluster_id), present, made)
 
     # State.
 
@@ -141,8 +181,10 @@ class Authority:
     ) -> Provider:
         settings = read_settings(config)
         around = Surroundings(self._take_serial, self.now_s, self._new_uuid)
+        issuer = self._issuer(active) if active else None
+        if self._primary is not None:
+            return Secondary(settings, self._primary, issuer, self._new_uuid)
         if configuration.provider == BUILTIN:
-            issuer = self._issuer(active) if active else None
             return Builtin(settings, configuration.cluster_id, issuer, around)
         # Most servers never talk to Vault.
         from agent.connect.vault import Place, Vault
@@ -157,7 +199,10 @@ class Authority:
         signer = self._store.get(CA_SIGNERS, root.id)
         if signer is None:
             return None
-        return Issuer(certificates.parse_certificate(root.root_cert), from_pem(signer.private_key))
+        pem = signing_intermediate(root) or root.root_cert
+        certificate, key = certificates.parse_certificate(pem), from_pem(signer.private_key)
+        # A key of before this datacenter had a primary one, or of another provider.
+        return Issuer(certificate, key) if certificates.belongs(certificate, key) else None
 
     # Configuration and rotation.
 
@@ -174,7 +219,11 @@ class Authority:
         if wanted.state and wanted.state != (present.state if present else None):
             raise BadRequest("Bad request: CA Provider State is read-only")
         config = canonical(wanted.config)
-        cluster_id = present.cluster_id if present else self._new_cluster_id(config)
+        if self._primary is not None:
+            _refuse_roots(wanted.provider, config)
+            cluster_id = (await self._primary.roots()).trust_domain.removesuffix(".consul")
+        else:
+            cluster_id = present.cluster_id if present else self._new_cluster_id(config)
         shown, secrets = hide(config, (present.secrets if present else None) or {})
         config = reveal(shown, secrets)
         if config.get("PrivateKey"):
@@ -235,7 +284,7 @@ class Authority:
     async def _crossed(self, made: NewRoot, *, force: bool) -> NewRoot:
         """The new root with what leads from it to the active one, unless that is the same."""
         active = self.active_root()
-        if active is None or force:
+        if active is None or force or self._primary is not None:
             return made
         if active.id == made.root.id:
             return made._replace(root=with_crossings(made.root, crossings(active)))
@@ -259,6 +308,8 @@ class Authority:
 
     def why_not_rotated(self) -> str:
         """Why the active root is not followed by another one just so; empty if it can be."""
+        if self._primary is not None:
+            return "it is the primary datacenter's"
         configuration, settings = self.configuration(), self.settings()
         if configuration is None or configuration.provider != BUILTIN:
             return "it is the provider's"
@@ -299,6 +350,10 @@ class Authority:
         assert isinstance(index, int)
         return issued(pem, applicant, active, index)
 
+    async def sign_intermediate(self, request_pem: str) -> str:
+        """An intermediate of another datacenter, as PEM. Raises Invalid."""
+        return await self.provider().sign_intermediate(request_pem)
+
     async def _take_serial(self) -> int:
         taken = await self._propose(CASerialTake())
         assert isinstance(taken, tuple)
@@ -311,6 +366,11 @@ class Authority:
         if isinstance(result, CatalogError):
             raise result
         return result
+
+
+def _refuse_roots(provider: str, config: Mapping[str, Any]) -> None:
+    if provider != BUILTIN or config.get("PrivateKey") or config.get("RootCert"):
+        raise Invalid("roots and their provider are configured in the primary datacenter")
 
 
 def _same_root(one: CARoot, other: CARoot | None) -> bool:

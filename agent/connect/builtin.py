@@ -16,7 +16,8 @@ from agent.connect.certificates import Issuer, Life, Names, Subject
 from agent.connect.keys import BadKey, PrivateKey, from_pem, generate, kind_of, to_pem
 from agent.connect.provider import Asked, NewRoot, Provider, root_row
 from agent.connect.settings import HIDDEN, AuthoritySettings
-from agent.connect.spiffe import AuthorityIdentity, root_common_name
+from agent.connect.signing import authority_request
+from agent.connect.spiffe import AuthorityIdentity, intermediate_common_name, root_common_name
 from catalog.duration import SECOND
 from catalog.errors import Invalid
 from catalog.rows.connect import CASigner, trust_domain
@@ -65,7 +66,7 @@ class Builtin(Provider):
         if self._settings.private_key:
             return from_user(self._settings.private_key)
         kind = self._settings.key_kind
-        return await _run(lambda: generate(kind), slow=kind.is_slow)
+        return await run(lambda: generate(kind), slow=kind.is_slow)
 
     async def _self_signed(self, key: PrivateKey) -> str:
         around = self._around
@@ -75,7 +76,7 @@ class Builtin(Provider):
         serial = await around.take_serial()
         life = Life(around.now_s(), self._settings.root_cert_ttl_ns / SECOND)
         slow = kind_of(key).is_slow
-        return await _run(lambda: certificates.make_root(key, subject, serial, life), slow=slow)
+        return await run(lambda: certificates.make_root(key, subject, serial, life), slow=slow)
 
     @override
     async def cross_sign(self, root: x509.Certificate) -> str:
@@ -87,21 +88,29 @@ class Builtin(Provider):
                 "documentation for more."
             )
         serial, now_s = await self._around.take_serial(), self._around.now_s()
-        return await _run(
+        return await run(
             lambda: certificates.cross_sign(root, issuer, serial, now_s),
             slow=kind_of(issuer.key).is_slow,
         )
 
     @override
     async def sign(self, asked: Asked) -> str:
+        return await sign_leaf(asked, self._present(), await self._around.take_serial())
+
+    @override
+    async def sign_intermediate(self, request_pem: str) -> str:
         issuer, serial = self._present(), await self._around.take_serial()
-        return await _run(
-            lambda: certificates.make_leaf(asked.subject, issuer, serial, asked.life),
+        request = authority_request(request_pem, trust_domain(self._cluster_id))
+        name = intermediate_common_name(self._cluster_id, self._around.new_uuid())
+        subject = Subject(request.names, name, request.public_key)
+        life = Life(self._around.now_s(), self._settings.intermediate_cert_ttl_ns / SECOND)
+        return await run(
+            lambda: certificates.make_intermediate(subject, issuer, serial, life),
             slow=kind_of(issuer.key).is_slow,
         )
 
     @override
-    async def renew_intermediate(self) -> str | None:
+    async def renew_intermediate(self) -> NewRoot | None:
         return None
 
     @override
@@ -132,5 +141,14 @@ def _check_root(pem: str, key: PrivateKey) -> None:
         raise Invalid("RootCert does not belong to PrivateKey")
 
 
-async def _run(work: Callable[[], T], *, slow: bool) -> T:
+async def sign_leaf(asked: Asked, issuer: Issuer, serial: int) -> str:
+    """A leaf that a key at hand signs, as PEM."""
+    return await run(
+        lambda: certificates.make_leaf(asked.subject, issuer, serial, asked.life),
+        slow=kind_of(issuer.key).is_slow,
+    )
+
+
+async def run(work: Callable[[], T], *, slow: bool) -> T:
+    """The result of work with a key, on a thread if it takes long."""
     return await asyncio.to_thread(work) if slow else work()

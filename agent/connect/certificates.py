@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -106,6 +107,17 @@ def cross_sign(root: x509.Certificate, issuer: Issuer, serial: int, now_s: float
     return _signed(builder, issuer.key)
 
 
+def make_intermediate(subject: Subject, issuer: Issuer, serial: int, life: Life) -> str:
+    """A certificate that signs leaves and nothing else, as PEM. It does not outlive its issuer."""
+    end = min(life.end, issuer.certificate.not_valid_after_utc)
+    builder = _builder(subject.public_key, serial, life.start, end)
+    builder = builder.subject_name(distinguished(subject.common_name))
+    builder = builder.issuer_name(issuer.certificate.subject)
+    builder = _authority(builder, path_length=0)
+    builder = builder.add_extension(alternative_names(subject.names), critical=False)
+    return _signed(builder.add_extension(_signed_by(issuer), critical=False), issuer.key)
+
+
 def make_leaf(subject: Subject, issuer: Issuer, serial: int, life: Life) -> str:
     """A certificate for both ends of mutual TLS, as PEM. It does not outlive its issuer."""
     end = min(life.end, issuer.certificate.not_valid_after_utc)
@@ -179,6 +191,15 @@ def belongs(certificate: x509.Certificate, key: PrivateKey) -> bool:
     return same_key(public_key_of(certificate), key.public_key())
 
 
+def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether an issuer signed a certificate."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
 def same_key(one: PublicKey, other: PublicKey) -> bool:
     """Whether two keys are the same."""
     return _key_id(one) == _key_id(other)
@@ -228,8 +249,10 @@ def _builder(
     )
 
 
-def _authority(builder: x509.CertificateBuilder) -> x509.CertificateBuilder:
-    constraints = x509.BasicConstraints(ca=True, path_length=None)
+def _authority(
+    builder: x509.CertificateBuilder, path_length: int | None = None
+) -> x509.CertificateBuilder:
+    constraints = x509.BasicConstraints(ca=True, path_length=path_length)
     return builder.add_extension(constraints, critical=True).add_extension(
         _usage(leaf=False), critical=True
     )

@@ -40,8 +40,11 @@ class Provider(Protocol):
     async def sign(self, asked: Asked) -> str:
         """A leaf as PEM, without the certificates above it."""
 
-    async def renew_intermediate(self) -> str | None:
-        """A new intermediate that signs from now on, as PEM; None if the root signs itself."""
+    async def sign_intermediate(self, request_pem: str) -> str:
+        """An intermediate of another datacenter below the root, as PEM."""
+
+    async def renew_intermediate(self) -> NewRoot | None:
+        """The present root with a new intermediate that signs from now on; None if it has none."""
 
     async def keep_access(self) -> None:
         """Renew the right to sign, if it is one that ends; called about once a minute."""

@@ -11,7 +11,7 @@ from agent.clock import monotonic_s
 from agent.connect import certificates
 from agent.connect.certificates import Subject
 from agent.connect.limits import RateLimited
-from agent.connect.requests import BadSigningRequest, parse_request
+from agent.connect.requests import BadSigningRequest, SigningRequest, parse_request
 from agent.connect.settings import AuthoritySettings
 from agent.connect.spiffe import (
     AgentIdentity,
@@ -58,6 +58,18 @@ def applicant_of(request_pem: str, trust_domain: str, datacenter: str) -> Applic
         )
     subject = Subject(request.names, leaf_common_name(identity), request.public_key)
     return Applicant(identity, subject)
+
+
+def authority_request(request_pem: str, trust_domain: str) -> SigningRequest:
+    """What another datacenter of the same mesh asks for its intermediate. Raises Invalid."""
+    try:
+        request = parse_request(request_pem)
+        identity = parse_identity(request.names.uri)
+    except (BadSigningRequest, BadIdentity) as error:
+        raise Invalid(str(error)) from None
+    if identity != AuthorityIdentity(trust_domain=trust_domain):
+        raise Invalid("SPIFFE ID in CSR must be the ID of this trust domain")
+    return request
 
 
 def issued(pem: str, applicant: Applicant, root: CARoot, index: int) -> IssuedCertificate:

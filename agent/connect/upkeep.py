@@ -12,7 +12,8 @@ import structlog
 
 from agent.connect import certificates, renewal
 from agent.connect.authority import Authority
-from agent.connect.provider import NewRoot, signing_intermediate, with_intermediate
+from agent.connect.provider import signing_intermediate
+from agent.rpc.request import RpcError
 from catalog.duration import SECOND
 from catalog.errors import CatalogError
 from catalog.rows.connect import CARoot
@@ -21,6 +22,7 @@ from raft.errors import RaftError
 PRUNE_INTERVAL_S: Final = 3600.0  # roots live for days: an hour more does not matter
 PRUNE_LEAF_LIVES: Final = 2  # an old root stays until its last leaf is dead, and as long again
 LOOK_INTERVAL_S: Final = 60.0  # a clock is read; the shortest life that is allowed is an hour
+BEGIN_INTERVAL_S: Final = 5.0  # without a root, no service of the mesh can start
 ALARM_INTERVAL_S: Final = 3600.0  # often enough to be seen, seldom enough to be borne
 
 _log = structlog.get_logger("agent.connect")
@@ -47,30 +49,37 @@ class Upkeep:
         while True:
             try:
                 await self.look()
-            except (CatalogError, RaftError) as error:
+            except (CatalogError, RpcError, RaftError) as error:
                 _log.error("certificate authority not kept up", error=str(error))
-            await asyncio.sleep(LOOK_INTERVAL_S)
+            begun = self._authority.active_root() is not None
+            await asyncio.sleep(LOOK_INTERVAL_S if begun else BEGIN_INTERVAL_S)
 
     async def look(self) -> None:
-        """Renew what is due now. Raises CatalogError or RaftError."""
+        """Renew what is due now. Raises CatalogError, RpcError or RaftError."""
         authority = self._authority
+        if authority.active_root() is None:
+            await authority.begin()
+        await authority.follow_primary()
         active = authority.active_root()
         if active is None:
             return
         await authority.provider().keep_access()
-        leaf_life_s = authority.settings().leaf_cert_ttl_ns / SECOND
-        start_s, end_s = _life(active.root_cert)
-        if authority.now_s() >= renewal.root_due_s(start_s, end_s, leaf_life_s):
-            await self._follow(active, end_s)
+        if not authority.is_secondary:
+            await self._follow(active)
         await self._renew_intermediate()
 
-    async def _follow(self, active: CARoot, end_s: float) -> None:
-        why_not = self._authority.why_not_rotated()
+    async def _follow(self, active: CARoot) -> None:
+        authority = self._authority
+        leaf_life_s = authority.settings().leaf_cert_ttl_ns / SECOND
+        start_s, end_s = _life(active.root_cert)
+        now_s = authority.now_s()
+        if now_s < renewal.root_due_s(start_s, end_s, leaf_life_s):
+            return
+        why_not = authority.why_not_rotated()
         if not why_not:
             _log.info("root certificate followed by another one", root=active.id)
-            await self._authority.rotate()
+            await authority.rotate()
             return
-        now_s = self._authority.now_s()
         if now_s - self._alarmed_at_s >= ALARM_INTERVAL_S:
             self._alarmed_at_s = now_s
             left_s = round(end_s - now_s)
@@ -87,10 +96,10 @@ class Upkeep:
             return
         if authority.now_s() < renewal.intermediate_due_s(*_life(signing)):
             return
-        pem = await authority.provider().renew_intermediate()
-        if pem is not None:
+        renewed = await authority.provider().renew_intermediate()
+        if renewed is not None:
             assert present is not None
-            await authority.store(present, present, NewRoot(with_intermediate(active, pem)))
+            await authority.store(present, present, renewed)
             _log.info("intermediate certificate renewed", root=active.id)
 
 

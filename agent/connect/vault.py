@@ -10,13 +10,20 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 from typing_extensions import override
 
 from agent.connect import certificates, renewal
-from agent.connect.provider import Asked, NewRoot, Provider, root_row, signing_intermediate
+from agent.connect.provider import (
+    Asked,
+    NewRoot,
+    Provider,
+    root_row,
+    signing_intermediate,
+    with_intermediate,
+)
 from agent.connect.settings import AuthoritySettings
+from agent.connect.signing import authority_request
 from agent.connect.spiffe import AuthorityIdentity, intermediate_common_name, root_common_name
 from agent.connect.vault_client import ALREADY_MOUNTED, NO_ROUTE, VaultClient, VaultError
 from agent.connect.vault_settings import VaultSettings
@@ -81,18 +88,27 @@ class Vault(Provider):
         return _pem(await self._client.call("POST", path, body), "certificate")
 
     @override
-    async def renew_intermediate(self) -> str | None:
-        root_pem = await self._certificate_at(self._vault.root_pki_path)
-        present = self._root
-        if present is None or certificates.fingerprint(_parsed(root_pem)) != present.id:
-            raise Invalid("the root certificate at RootPKIPath is another one now: set it anew")
-        pem = await self._new_intermediate(_parsed(root_pem))
+    async def sign_intermediate(self, request_pem: str) -> str:
+        authority_request(request_pem, trust_domain(self._place.cluster_id))
+        _row, root = await self._present_root()
+        return await self._sign_below(root, request_pem)
+
+    @override
+    async def renew_intermediate(self) -> NewRoot | None:
+        row, root = await self._present_root()
+        pem = await self._new_intermediate(root)
         await self._write_role()
-        return pem
+        return NewRoot(with_intermediate(row, pem))
 
     @override
     async def keep_access(self) -> None:
         await self._client.keep_token()
+
+    async def _present_root(self) -> tuple[CARoot, x509.Certificate]:
+        root = _parsed(await self._certificate_at(self._vault.root_pki_path))
+        if self._root is None or certificates.fingerprint(root) != self._root.id:
+            raise Invalid("the root certificate at RootPKIPath is another one now: set it anew")
+        return self._root, root
 
     # Engines.
 
@@ -144,21 +160,7 @@ class Vault(Provider):
             ),
             "csr",
         )
-        left_s = root.not_valid_after_utc.timestamp() - place.now_s()
-        life_s = min(self._settings.intermediate_cert_ttl_ns / SECOND, left_s)
-        signed = _pem(
-            await self._client.call(
-                "POST",
-                f"{self._vault.root_pki_path}/root/sign-intermediate",
-                {
-                    "csr": request,
-                    "use_csr_values": True,
-                    "format": "pem_bundle",
-                    "ttl": f"{int(life_s)}s",
-                },
-            ),
-            "certificate",
-        )
+        signed = await self._sign_below(root, request)
         answer = await self._client.call(
             "POST", f"{path}/intermediate/set-signed", {"certificate": signed}
         )
@@ -166,6 +168,18 @@ class Vault(Provider):
         if imported := ((answer or {}).get("data") or {}).get("imported_issuers"):
             await self._client.call("POST", f"{path}/config/issuers", {"default": imported[0]})
         return signed
+
+    async def _sign_below(self, root: x509.Certificate, request_pem: str) -> str:
+        left_s = root.not_valid_after_utc.timestamp() - self._place.now_s()
+        life_s = min(self._settings.intermediate_cert_ttl_ns / SECOND, left_s)
+        body = {
+            "csr": request_pem,
+            "use_csr_values": True,
+            "format": "pem_bundle",
+            "ttl": f"{int(life_s)}s",
+        }
+        path = f"{self._vault.root_pki_path}/root/sign-intermediate"
+        return _pem(await self._client.call("POST", path, body), "certificate")
 
     async def _write_role(self) -> None:
         body = {
@@ -186,9 +200,7 @@ class Vault(Provider):
 
     def _is_good(self, signing_pem: str, root: x509.Certificate) -> bool:
         signing = _parsed(signing_pem)
-        try:
-            signing.verify_directly_issued_by(root)
-        except (ValueError, TypeError, InvalidSignature):
+        if not certificates.is_issued_by(signing, root):
             return False
         start_s = signing.not_valid_before_utc.timestamp()
         end_s = signing.not_valid_after_utc.timestamp()

@@ -163,6 +163,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     TaskEndpoint("ConnectCA.Sign", connect.CASign, connect.sign, repeatable=True),
     WriteEndpoint("ConnectCA.Revoke", connect.CARevoke, connect.revoke, tuple[CARevocation, ...]),
+    TaskEndpoint(
+        "ConnectCA.SignIntermediate",
+        connect.CASignIntermediate,
+        connect.sign_intermediate,
+        repeatable=True,
+    ),
     TaskEndpoint("ConnectCA.Rotate", connect.CARotate, connect.rotate),
     ReadEndpoint("ConnectCA.Leaves", connect.CALeavesGet, connect.get_leaves, CALeaf),
     ReadEndpoint("ConnectCA.Revocations", connect.CARevocationsGet, connect.get_revocations),

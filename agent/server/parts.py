@@ -28,6 +28,7 @@ from agent.rpc.abroad import Abroad
 from agent.rpc.dial import Dialler
 from agent.rpc.peer_server import PeerServer
 from agent.rpc.remote_router import CallLimits
+from agent.rpc.request import Reply, Request
 from agent.rpc.router import Router
 from agent.rpc.server import Random, ServerContext
 from agent.rpc.server_router import ServerRouter
@@ -260,14 +261,21 @@ class ServerParts:
             return None
         # Cryptography is 8 MiB, which a server without an authority need not have.
         from agent.connect.authority import Authority
+        from agent.connect.secondary import RemotePrimary
 
+        own, primary = self._config.datacenter, self._config.primary_datacenter
         return Authority(
             store=self.store,
             log=self.driver,
-            datacenter=self._config.datacenter,
+            datacenter=own,
             now_s=wall_s,
             new_uuid=new_uuid,
+            primary=RemotePrimary(self._call_abroad, primary) if own != primary else None,
         )
+
+    async def _call_abroad(self, request: Request) -> Reply:
+        # The authority is made before the way to other datacenters.
+        return await self.abroad.call(request)
 
     def stats(self) -> dict[str, str]:
         """The log's statistics; all values are text."""

@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from tests.agent.connect.chains import is_trusted
 from tests.system.agent_process import LOOPBACK, AgentProcess, AgentStarter, wait_until
+from tests.system.wan import datacenter, wan_address
 
 pytestmark = pytest.mark.system
 
@@ -209,3 +211,20 @@ def test_gauges_tell_when_certificates_end(start_agent: AgentStarter) -> None:
     assert days["active-root-ca.expiry"] == pytest.approx(3650, abs=1)
     assert days["active-signing-ca.expiry"] == pytest.approx(3650, abs=1)
     assert days["leaf-cert.expiry"] == pytest.approx(3, abs=0.1)
+
+
+@pytest.mark.timeout(90)
+def test_datacenters_of_one_mesh_trust_each_other(start_agent: AgentStarter) -> None:
+    """The second one, whose leader is there first, waits for the first and is certified by it."""
+    far = datacenter(start_agent, 2, '-hcl=primary_datacenter = "dc1"')
+    near = datacenter(start_agent, 1)
+    assert roots(far) == []
+
+    assert far.run("join", "-wan", wan_address(near)).returncode == 0
+    wait_until(lambda: roots(far), timeout_s=30.0, what="an intermediate of the primary")
+
+    assert [root["RootCert"] for root in roots(near)] == [root["RootCert"] for root in roots(far)]
+    leaf = far.get(LEAF).json
+    domain = near.get("/v1/connect/ca/roots").json["TrustDomain"]
+    assert leaf["ServiceURI"] == f"spiffe://{domain}/ns/default/dc/dc2/svc/web"
+    assert is_trusted(leaf["CertPEM"], [roots(near)[0]["RootCert"]], time.time())

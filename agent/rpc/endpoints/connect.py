@@ -76,6 +76,12 @@ class CARevocationsGet(ReadRequest, frozen=True, kw_only=True):
     """The leaves that are refused, in the order of their revocation."""
 
 
+class CASignIntermediate(WriteRequest, frozen=True, kw_only=True):
+    """A request (PEM) of another datacenter for its intermediate; the reply is the certificate."""
+
+    request: str
+
+
 class ConnectAuthorize(ReadRequest, frozen=True, kw_only=True):
     """Whether a client of a trust domain may connect to a service; the reply is a Decision.
 
@@ -119,6 +125,11 @@ async def set_configuration(server: ServerContext, request: CAConfigurationSet) 
 async def sign(server: ServerContext, request: CASign) -> IssuedCertificate:
     """See CASign."""
     return await _authority(server).sign(request.request)
+
+
+async def sign_intermediate(server: ServerContext, request: CASignIntermediate) -> str:
+    """See CASignIntermediate."""
+    return await _authority(server).sign_intermediate(request.request)
 
 
 async def rotate(server: ServerContext, _request: CARotate) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from agent.connect.authority import Authority
 from agent.connect.leaf import Leaves
+from agent.connect.secondary import Primary
 from agent.http.call import Answer, Call, Query
 from agent.http.front import Front
 from agent.http.routes import ROUTES
@@ -46,7 +47,9 @@ class Log:
 class Mesh:
     """The parts by name; ``now_s`` is moved by hand. ``close`` ends the background tasks."""
 
-    def __init__(self, *, enabled: bool = True) -> None:
+    def __init__(
+        self, *, enabled: bool = True, datacenter: str = "dc1", primary: Primary | None = None
+    ) -> None:
         self.now_s = NOW_S
         self.machine = StateMachine(lambda _effect: None)
         self.log = Log(self.machine)
@@ -56,13 +59,14 @@ class Mesh:
         self.authority = Authority(
             store=self.store,
             log=self.log,
-            datacenter="dc1",
+            datacenter=datacenter,
             now_s=lambda: self.now_s,
             new_uuid=self.new_uuid,
+            primary=primary,
         )
         context = ServerContext(
             store=self.store,
-            datacenter="dc1",
+            datacenter=datacenter,
             node_name="n1",
             timers=SimpleNamespace(),  # type: ignore[arg-type] # not used by the mesh
             rng=rng,
@@ -73,12 +77,12 @@ class Mesh:
         )
         self.router = Router(context, self.log, LIMITS)
         self.leaves = Leaves(
-            self.router, "dc1", rng=rng, now_s=lambda: self.now_s, start_task=self.start_task
+            self.router, datacenter, rng=rng, now_s=lambda: self.now_s, start_task=self.start_task
         )
         self.front = Front(
             router=self.router,
             routes=ROUTES,
-            settings=HttpSettings(datacenter="dc1", node_name="n1"),
+            settings=HttpSettings(datacenter=datacenter, node_name="n1"),
             services=SimpleNamespace(leaf=self._leaf),
             record=lambda *_: None,
         )

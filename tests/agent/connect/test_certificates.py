@@ -73,6 +73,20 @@ def test_cross_signed_root_leads_from_new_leaves_to_the_old_root():
     assert certificates.signing_key_id(new.certificate) == certificates.signing_key_id(crossed)
 
 
+def test_intermediate_signs_leaves_and_does_not_outlive_its_root():
+    issuer, key = make_issuer(), generate(KIND)
+    subject = Subject(Names(uri="spiffe://x.consul"), "i", key.public_key())
+
+    pem = certificates.make_intermediate(subject, issuer, 4, Life(NOW_S, 2 * ROOT_LIFE_S))
+
+    intermediate = certificates.parse_certificate(pem)
+    leaf = make_leaf(Issuer(intermediate, key))
+    assert certificates.is_issued_by(leaf, intermediate)
+    assert certificates.is_issued_by(intermediate, issuer.certificate)
+    assert not certificates.is_issued_by(leaf, issuer.certificate)
+    assert intermediate.not_valid_after_utc == issuer.certificate.not_valid_after_utc
+
+
 def test_key_id_of_a_foreign_root_is_the_one_that_it_says():
     """OpenSSL and Vault number keys in another way, and compare what stands there."""
     key, name = generate(KIND), certificates.distinguished("foreign")
