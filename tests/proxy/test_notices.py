@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from proxy.notices import SLICE_S, Notices
+from proxy.notices import SLICE_CALLS_MAX, SLICE_S, Notices
 from tests.proxy.fakes import Clock
 
 
@@ -70,3 +70,27 @@ def test_a_call_that_fails_does_not_keep_others_from_being_made(clock: Clock) ->
 
     assert ["a"] == made
     assert ["mine"] == [str(error) for error in failures]
+
+
+def test_quick_calls_too_are_made_in_turns(clock: Clock) -> None:
+    turns: list[int] = []
+    made: list[int] = []
+
+    def soon(call: object) -> None:
+        turns.append(len(made))
+        clock.call_later(0.0, call)  # type: ignore[arg-type] # a call
+
+    notices = Notices(soon=soon, now_s=lambda: clock.now_s, failed=pytest.fail)
+    notices.add([partial(made.append, number) for number in range(1000)])
+    clock.advance(0.0)
+
+    assert 1000 == len(made)
+    assert max(b - a for a, b in pairwise(turns)) <= SLICE_CALLS_MAX
+
+
+def test_a_call_may_drop_those_behind_it(clock: Clock) -> None:
+    notices = Notices(soon=clock.soon, now_s=lambda: clock.now_s, failed=pytest.fail)
+    last = partial(pytest.fail, "made")
+
+    notices.add([partial(notices.drop, last), last])
+    clock.advance(1.0)
