@@ -10,7 +10,11 @@ from catalog.errors import Invalid
 from catalog.rows.config_entry.entry import Entry, quoted
 from catalog.rows.config_entry.http_match import METHODS
 from catalog.rows.config_entry.service_intentions import JWTRequirement
-from catalog.rows.config_entry.service_router import HeaderModifiers, validate_retry_on
+from catalog.rows.config_entry.service_router import (
+    HeaderModifiers,
+    validate_modifiers,
+    validate_retry_on,
+)
 from catalog.rows.config_entry.tcp_route import RouteParent, validate_parents, with_kind
 from catalog.schema import Omit, Row
 
@@ -189,6 +193,8 @@ def _refuse_match(place: str, match: str, allowed: tuple[str, ...]) -> None:
 
 
 def _validate_filters(place: str, filters: HTTPFilters) -> None:
+    for number, modifiers in enumerate(filters.headers or ()):
+        validate_modifiers(f"{place}: Headers[{number}]", modifiers)
     if filters.url_rewrite is not None and not filters.url_rewrite.path.startswith("/"):
         message = f"{place}: URLRewrite.Path doesn't start with '/'"
         raise Invalid(message)

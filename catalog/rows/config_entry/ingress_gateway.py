@@ -9,7 +9,7 @@ from catalog.errors import Invalid
 from catalog.rows.config_entry.entry import Entry, quoted
 from catalog.rows.config_entry.host import is_host
 from catalog.rows.config_entry.ranges import validate_ranges
-from catalog.rows.config_entry.service_router import HeaderModifiers
+from catalog.rows.config_entry.service_router import HeaderModifiers, validate_modifiers
 from catalog.rows.config_entry.tls_settings import validate_tls
 from catalog.rows.config_entry.upstream_defaults import (
     PassiveHealthCheck,
@@ -139,6 +139,8 @@ def _validate_service(service: IngressService) -> None:
     prefix = f"Service {service.name} "
     validate_ranges(prefix, *limit_ranges("", service))
     validate_passive_health_check(prefix, service.passive_health_check)
+    validate_modifiers(f"{prefix}RequestHeaders", service.request_headers)
+    validate_modifiers(f"{prefix}ResponseHeaders", service.response_headers)
     _validate_sds(f"{prefix}TLS", service.tls.sds if service.tls else None)
 
 

@@ -14,6 +14,7 @@ from catalog.rows.config_entry.failover_policy import (
 )
 from catalog.rows.config_entry.proxy_settings import (
     validate_access_logs,
+    validate_expose,
     validate_extensions,
     validate_modes,
 )
@@ -62,6 +63,7 @@ class ProxyDefaults(Entry, frozen=True, kw_only=True, tag=PROXY_DEFAULTS):
         super().validate()
         validate_modes(self.mode, self.mutual_tls_mode, self.mesh_gateway, self.transparent_proxy)
         validate_access_logs(self.access_logs)
+        validate_expose(self.expose)
         validate_extensions(self.envoy_extensions)
         validate_failover_policy("", self.failover_policy)
         validate_locality(self.prioritize_by_locality)

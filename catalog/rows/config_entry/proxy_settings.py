@@ -5,12 +5,20 @@ from typing import Final
 
 from catalog.errors import Invalid
 from catalog.rows.config_entry.entry import quoted
-from catalog.rows.service import AccessLogs, EnvoyExtension, MeshGateway, TransparentProxy
+from catalog.rows.config_entry.ranges import Range, validate_ranges
+from catalog.rows.service import (
+    AccessLogs,
+    EnvoyExtension,
+    Expose,
+    MeshGateway,
+    TransparentProxy,
+)
 
 PROXY_MODES: Final = ("", "direct", "transparent")
 MUTUAL_TLS_MODES: Final = ("", "strict", "permissive")
 PERMISSIVE: Final = "permissive"
 MESH_GATEWAY_MODES: Final = ("", "none", "local", "remote")
+EXPOSE_PROTOCOLS: Final = ("", "http", "http2")
 FILE: Final = "file"
 LOG_TYPES: Final = ("", "stdout", "stderr", FILE)
 PORT_MAX: Final = 65535
@@ -36,6 +44,25 @@ def validate_modes(
     if transparent is not None and not 0 <= transparent.outbound_listener_port <= PORT_MAX:
         message = f"TransparentProxy.OutboundListenerPort must be between 0 and {PORT_MAX}"
         raise Invalid(message)
+
+
+def validate_expose(expose: Expose) -> None:
+    """Raise Invalid for a path or a port that no proxy could serve."""
+    for number, path in enumerate(expose.paths or ()):
+        place = f"Expose.Paths[{number}]"
+        fault = ""
+        if not path.path.startswith("/"):
+            fault = f"Path doesn't start with '/': {quoted(path.path)}"
+        elif path.protocol.lower() not in EXPOSE_PROTOCOLS:
+            fault = f"Protocol must be http or http2, not {quoted(path.protocol)}"
+        if fault:
+            message = f"{place}.{fault}"
+            raise Invalid(message)
+        validate_ranges(
+            f"{place}.",
+            Range("ListenerPort", path.listener_port, maximum=PORT_MAX),
+            Range("LocalPathPort", path.local_path_port, maximum=PORT_MAX),
+        )
 
 
 def validate_access_logs(logs: AccessLogs | None) -> None:

@@ -19,7 +19,7 @@ class Range(msgspec.Struct, frozen=True):
     value: float | None
     minimum: float = 0
     maximum: float | None = None
-    shown: Callable[[float], str] = "{:g}".format
+    shown: Callable[[float], str] = "{:.10g}".format
 
 
 def percent(name: str, value: float | None) -> Range:
@@ -40,9 +40,9 @@ def validate_ranges(prefix: str, *ranges: Range) -> None:
         low, high = each.value < each.minimum, each.maximum
         if low or (high is not None and each.value > high):
             bounds = (
-                f"must be >= {each.minimum:g}"
+                f"must be >= {each.minimum}"
                 if high is None
-                else f"must be between {each.minimum:g} and {high:g}"
+                else f"must be between {each.minimum} and {high}"
             )
             message = f"{prefix}{each.name} {bounds}, not {each.shown(each.value)}"
             raise Invalid(message)

@@ -9,7 +9,11 @@ from typing_extensions import override
 from catalog.errors import Invalid
 from catalog.rows.config_entry.entry import Entry, errors_text, quoted, validate_meta
 from catalog.rows.config_entry.host import is_host
-from catalog.rows.config_entry.proxy_settings import validate_extensions, validate_modes
+from catalog.rows.config_entry.proxy_settings import (
+    validate_expose,
+    validate_extensions,
+    validate_modes,
+)
 from catalog.rows.config_entry.ranges import Range, validate_ranges
 from catalog.rows.config_entry.rate_limits import RateLimits, validate_rate_limits
 from catalog.rows.config_entry.upstream_defaults import UpstreamConfig, upstream_faults
@@ -61,6 +65,7 @@ class ServiceDefaults(Entry, frozen=True, kw_only=True, tag=SERVICE_DEFAULTS):
         if self.name == WILDCARD:
             raise Invalid("name must be the name of a service, and not a wildcard")
         validate_modes(self.mode, self.mutual_tls_mode, self.mesh_gateway, self.transparent_proxy)
+        validate_expose(self.expose)
         validate_extensions(self.envoy_extensions)
         validate_ranges(
             "",

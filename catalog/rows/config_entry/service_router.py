@@ -1,5 +1,6 @@
 """service-router: sends requests of a service elsewhere by path, header, query or method."""
 
+import re
 from typing import Final, Self
 
 import msgspec
@@ -28,6 +29,8 @@ RETRY_CONDITIONS: Final = frozenset(
         "unavailable",
     }
 )  # fmt: skip
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token, RFC 9110 §5.6.2
+_HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")  # RFC 9110 §5.5
 STATUS_MIN: Final = 100
 """The least status of HTTP (RFC 9110 §15)."""
 STATUS_MAX: Final = 599
@@ -182,7 +185,12 @@ def _validate_destination(prefix: str, destination: RouteDestination, http: Rout
             "or PathPrefix"
         )
         raise Invalid(message)
+    if destination.prefix_rewrite and not destination.prefix_rewrite.startswith("/"):
+        message = f"{prefix}PrefixRewrite doesn't start with '/': "
+        raise Invalid(message + quoted(destination.prefix_rewrite))
     refuse_enterprise(f"{prefix}Destination: ", partition=destination.partition)
+    validate_modifiers(f"{prefix}RequestHeaders", destination.request_headers)
+    validate_modifiers(f"{prefix}ResponseHeaders", destination.response_headers)
     validate_retry_on(prefix, destination.retry_on or (), destination.retry_on_status_codes or ())
     back_off = destination.retry_back_off or RetryBackOff()
     mirror = destination.mirror or Mirror()
@@ -211,6 +219,26 @@ def _validate_destination(prefix: str, destination: RouteDestination, http: Rout
         raise Invalid(message)
     if destination.rate_limit is not None and not limit.requests_per_second:
         message = f"{prefix}RateLimit.RequestsPerSecond must be > 0"
+        raise Invalid(message)
+
+
+def validate_modifiers(place: str, modifiers: HeaderModifiers | None) -> None:
+    """Raise Invalid for a name that no header has, or a value that would end its line."""
+    if modifiers is None:
+        return
+    for field, changes in (("Add", modifiers.add), ("Set", modifiers.set)):
+        for name, value in (changes or {}).items():
+            _validate_header_name(f"{place}.{field}", name)
+            if not _HEADER_VALUE.fullmatch(value):
+                message = f"{place}.{field}: value of {quoted(name)} has control characters"
+                raise Invalid(message)
+    for name in modifiers.remove or ():
+        _validate_header_name(f"{place}.Remove", name)
+
+
+def _validate_header_name(place: str, name: str) -> None:
+    if not _HEADER_NAME.fullmatch(name):
+        message = f"{place}: {quoted(name)} is no name of a header"
         raise Invalid(message)
 
 

@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from catalog.errors import Invalid
 from catalog.rows.config_entry.entry import Entry, quoted, refuse_enterprise
-from catalog.rows.config_entry.service_router import HeaderModifiers
+from catalog.rows.config_entry.service_router import HeaderModifiers, validate_modifiers
 from catalog.schema import Omit, Row
 
 SERVICE_SPLITTER: Final = "service-splitter"
@@ -59,6 +59,8 @@ class ServiceSplitter(Entry, frozen=True, kw_only=True, tag=SERVICE_SPLITTER):
                 raise Invalid(message)
             seen.add(target)
             refuse_enterprise("Splits: ", partition=split.partition)
+            validate_modifiers("Splits: RequestHeaders", split.request_headers)
+            validate_modifiers("Splits: ResponseHeaders", split.response_headers)
             if not 0 <= split.weight <= WEIGHT_MAX:
                 message = f"split weight must be between 0 and 100, not {split.weight:.6f}"
                 raise Invalid(message)

@@ -32,6 +32,10 @@ def route(**rule):
             "Rule[0].Match[0].Query[0]: match type should be one of exact, present, regex, not "
             '"suffix"',
         ),
+        (
+            route(Filters={"Headers": [{"Set": {"a:": "b"}}]}),
+            'Rule[0]: Headers[0].Set: "a:" is no name of a header',
+        ),
         (route(Services=[{}]), "Rule[0].Service[0]: missing required Name field"),
         (
             route(Filters={"RetryFilter": {"RetryOn": ["sometimes"]}}),

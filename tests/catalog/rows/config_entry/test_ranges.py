@@ -12,6 +12,10 @@ def test_values_within_their_bounds_and_absent_ones_fit():
     ("each", "text"),
     [
         (Range("A", -1), "P.A must be >= 0, not -1"),
+        (
+            Range("A", 9_000_000, maximum=8_388_608),
+            "P.A must be between 0 and 8388608, not 9000000",
+        ),
         (percent("A", 100.5), "P.A must be between 0 and 100, not 100.5"),
         (duration("A", -1_000_000), "P.A must be >= 0, not -1ms"),
     ],

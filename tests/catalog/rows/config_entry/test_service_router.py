@@ -71,6 +71,22 @@ def routes(http, destination=None):
             routes({}, {"RetryBackOff": {"BaseInterval": "2s", "MaxInterval": "1s"}}),
             "Route[0] RetryBackOff.MaxInterval must be >= RetryBackOff.BaseInterval",
         ),
+        (
+            routes({"PathPrefix": "/a"}, {"PrefixRewrite": "n"}),
+            "Route[0] PrefixRewrite doesn't start with '/': \"n\"",
+        ),
+        (
+            routes({}, {"RequestHeaders": {"Set": {"a b": "c"}}}),
+            'Route[0] RequestHeaders.Set: "a b" is no name of a header',
+        ),
+        (
+            routes({}, {"ResponseHeaders": {"Add": {"a": "b\r\nc: d"}}}),
+            'Route[0] ResponseHeaders.Add: value of "a" has control characters',
+        ),
+        (
+            routes({}, {"RequestHeaders": {"Remove": [":path"]}}),
+            'Route[0] RequestHeaders.Remove: ":path" is no name of a header',
+        ),
         (routes({}, {"RateLimit": {}}), "Route[0] RateLimit.RequestsPerSecond must be > 0"),
         (
             routes({}, {"Partition": "p"}),

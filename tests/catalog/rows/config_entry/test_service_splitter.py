@@ -25,3 +25,11 @@ def test_splits_add_up_and_differ(refusal, splits, text):
 
 def test_weights_have_two_decimals():
     assert round_weight(33.333) == 33.33
+
+
+def test_header_of_a_split_has_a_name(refusal):
+    splits = [{"Weight": 100, "RequestHeaders": {"Set": {"": "x"}}}]
+
+    text = refusal({"Kind": "service-splitter", "Splits": splits})
+
+    assert 'Splits: RequestHeaders.Set: "" is no name of a header' == text
