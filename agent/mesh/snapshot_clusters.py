@@ -33,7 +33,7 @@ from proxy.api import (
 REMOTE: Final = "remote"
 LOCAL: Final = "local"
 _RING_MIN: Final = Balance().ring_size_min
-_RING_MAX: Final = Balance().ring_size_max
+_RING_MAX: Final = Balance().ring_size_max  # as Envoy
 _SESSION_COOKIE_S: Final = 0.0
 """A cookie that ends with the browser."""
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from catalog.queries.terminating import gateway_instances
 from catalog.read import Read
 from catalog.rows.node import Node
 from catalog.rows.service import (
@@ -108,7 +109,10 @@ def instances(read: Read, name: str) -> list[ServiceInstance]:
 
 def connect_instances(read: Read, name: str) -> list[ServiceInstance]:
     """What serves a service with mutual TLS: its proxies and its native instances."""
-    found = read.store.find(SERVICES, "connect", name.lower())
+    found = [
+        *gateway_instances(read.store, name),
+        *read.store.find(SERVICES, "connect", name.lower()),
+    ]
     depend_on_connect(read, name, found)
     return found
 

@@ -145,11 +145,6 @@ def ingress_nodes(
     return health.join(read.store, _gateways(read, service, INGRESS_GATEWAY), tags, meta)
 
 
-def terminating_instances(read: Read, service: str) -> list[ServiceInstance]:
-    """The instances of the terminating gateways that reach a service."""
-    return _gateways(read, service, TERMINATING_GATEWAY)
-
-
 def _gateways(read: Read, service: str, kind: str) -> list[ServiceInstance]:
     read.depend("config-entries", kind_index(kind))
     # A wildcard stands for the service only while it has instances.

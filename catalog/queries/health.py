@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from catalog.queries.catalog import (
     carries,
-    depend_on_connect,
+    connect_instances,
     depend_on_service,
     find_node,
     has_tags,
@@ -82,9 +82,7 @@ def connect_nodes(
     read: Read, service: str, tags: Iterable[str], meta: Mapping[str, str]
 ) -> list[CheckServiceNode]:
     """What serves a service with mutual TLS, with nodes and checks."""
-    found = read.store.find(SERVICES, "connect", service.lower())
-    depend_on_connect(read, service, found)
-    return join(read.store, found, tags, meta)
+    return join(read.store, connect_instances(read, service), tags, meta)
 
 
 def kind_nodes(read: Read, kind: str) -> list[CheckServiceNode]:

@@ -9,8 +9,10 @@ from msgspec.structs import replace
 from catalog.chain import check_graph
 from catalog.commands import ConfigEntryDelete, ConfigEntryPut
 from catalog.intentions import keep_legacy_fields
-from catalog.rows.config_entry import ConfigEntry, ServiceIntentions
+from catalog.rows.config_entry import TERMINATING_GATEWAY, ConfigEntry, ServiceIntentions
+from catalog.rows.service import KIND_TERMINATING_GATEWAY
 from catalog.tables import CONFIG_ENTRIES
+from catalog.writes.catalog import kind_index
 from catalog.writes.tx import Tx
 
 CONFIG_INDEX = "config-entries"
@@ -39,7 +41,7 @@ def store(tx: Tx, entry: ConfigEntry) -> None:
         return
     tx.store.put(CONFIG_ENTRIES, row)
     check_graph(entries_of(tx), row.kind, row.name, before)
-    tx.changed(CONFIG_INDEX)
+    _changed(tx, row)
 
 
 def delete(tx: Tx, command: ConfigEntryDelete) -> bool:
@@ -57,7 +59,14 @@ def remove(tx: Tx, entry: ConfigEntry) -> None:
     """Remove an entry that is stored."""
     tx.store.delete(CONFIG_ENTRIES, _key(entry))
     check_graph(entries_of(tx), entry.kind, entry.name, entry)
+    _changed(tx, entry)
+
+
+def _changed(tx: Tx, entry: ConfigEntry) -> None:
     tx.changed(CONFIG_INDEX)
+    if entry.kind == TERMINATING_GATEWAY:
+        # Which services the gateways speak for is a part of what serves a service.
+        tx.changed(kind_index(KIND_TERMINATING_GATEWAY))
 
 
 def _key(entry: ConfigEntry) -> tuple[str, str]:

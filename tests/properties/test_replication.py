@@ -56,9 +56,6 @@ def blocking_reads() -> dict[str, Query]:
         reads[f"connect health {name}"] = lambda read, name=name: health.connect_nodes(
             read, name, (), {}
         )
-        reads[f"gateways to {name}"] = lambda read, name=name: gateway.terminating_instances(
-            read, name
-        )
     return reads
 
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from catalog.commands import ConfigEntryDelete, ConfigEntryPut, Deregister
+from catalog.commands import ConfigEntryPut
 from catalog.queries import gateway
 from catalog.rows.config_entry import decode_entry
 from tests.catalog.replica import Replica, check, service
@@ -66,59 +66,6 @@ def test_ingress_instances_are_found_by_the_service_they_expose(site: Replica) -
     assert [row.service.id for row in found] == ["in"]
     assert site.read(gateway.ingress_nodes, "db", (), {})[0] == []
     assert site.read(gateway.ingress_nodes, "web", ("tag",), {})[0] == []
-
-
-def test_terminating_instances_are_found_by_the_service_they_reach(site: Replica) -> None:
-    for name in ("db", "web"):
-        found, _ = site.read(gateway.terminating_instances, name)
-        assert [row.service.id for row in found] == ["out"]
-
-
-def test_service_of_a_gateways_name_that_is_none_is_left_out(site: Replica) -> None:
-    site.register("m", service=service("out", "fake"))
-
-    found, _ = site.read(gateway.terminating_instances, "db")
-
-    assert [row.service.id for row in found] == ["out"]
-
-
-CHANGES = {
-    "its service is gone": lambda site: site.do(Deregister(node="n", service_id="web")),
-    "the gateway's instance changes": lambda site: site.register(
-        "n", service=service("out", kind=TERMINATING, port=1)
-    ),
-    "the gateway's instance is gone": lambda site: site.do(Deregister(node="n", service_id="out")),
-    "the gateway is none any more": lambda site: site.register("n", service=service("out")),
-    "its node's check turns": lambda site: site.register("n", check("c", "critical")),
-    "its entry is gone": lambda site: site.do(ConfigEntryDelete(kind=TERMINATING, name="out")),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
-def test_index_moves_and_a_waiter_hears_when(site: Replica, change: Any) -> None:
-    woken: list[int] = []
-    _, before = site.read(gateway.terminating_instances, "web")
-    site.store.watches.add(before.watched, lambda: woken.append(1))
-
-    change(site)
-
-    _, after = site.read(gateway.terminating_instances, "web")
-    assert before.index < after.index == site.index
-    assert woken == [1]
-
-
-def test_waiter_for_a_service_yet_to_come_hears_of_its_first_instance(site: Replica) -> None:
-    woken: list[int] = []
-    found, before = site.read(gateway.terminating_instances, "new")
-    assert found == []
-    site.store.watches.add(before.watched, lambda: woken.append(1))
-
-    site.register("m", service=service("new"))
-
-    found, after = site.read(gateway.terminating_instances, "new")
-    assert [row.service.id for row in found] == ["out"]
-    assert before.index < after.index
-    assert woken == [1]
 
 
 def test_api_gateway_has_the_services_of_the_routes_at_its_listeners(replica: Replica) -> None:
