@@ -14,11 +14,12 @@ from typing_extensions import override
 
 from proxy.core.fault import NOTHING
 from proxy.core.headers import edited
-from proxy.core.retry import Outcome, back_off_s, retry_reason
+from proxy.core.retry import Outcome
 from proxy.exchange_attempt import Attempt
 from proxy.exchange_body import ReplayBody
 from proxy.exchange_decision import Destination, decide, no_endpoint
 from proxy.exchange_origin import Origin
+from proxy.exchange_retries import Retries, outcome_of
 from proxy.exchange_timing import Timing
 from proxy.http import Answer, Exchange, Exchanges, Fault, Headers, RequestHead, ResponseHead
 from proxy.http_pool import pool_of
@@ -28,6 +29,7 @@ from proxy.serving import OverloadError
 
 TIMED_OUT: Final = Reply(status=504, flag="timeout", body="upstream request timeout")
 CLIENT_TIMED_OUT: Final = Reply(status=408, flag="timeout", body="request timeout")
+NONE: Final[frozenset[str]] = frozenset()
 _FAULT_REPLIES: Final = {
     Fault.CONNECT: (503, "upstream connect error: the connection could not be made"),
     Fault.STALE: (503, "upstream reset before its answer: the connection was closed"),
@@ -74,9 +76,7 @@ class HttpExchange(Exchange):
         self._destination: Destination
         self._attempt: Attempt | None = None
         self._copy: Copy | None = None
-        self._tried: frozenset[str] = frozenset()
-        self._retries = 0
-        self._has_retry = False  # of the cluster's budget
+        self._retries: Retries | None = None
         self._is_begun = False  # the answer
         self._is_held = False  # the request's body, until somebody takes it
         self._is_full = False  # the instance, for now
@@ -148,8 +148,8 @@ class HttpExchange(Exchange):
         request = None if self._attempt is None else self._attempt.request
         if self._is_tunnel:
             assert request is not None, "a tunnel has two ends"
-            request.end([])
             self._half_closed()
+            request.end([])
         elif not self._body.is_complete:
             self._body.is_complete = True
             self._body.trailers = trailers
@@ -185,7 +185,8 @@ class HttpExchange(Exchange):
         """Send the request to an endpoint; ``fresh``: not on a connection that was kept."""
         destination = self._destination
         upstream = destination.upstream
-        choice = upstream.choose(destination.hashed.value, self._tried)
+        tried = NONE if self._retries is None else self._retries.tried
+        choice = upstream.choose(destination.hashed.value, tried)
         if choice is None:
             self._reply(no_endpoint(f"no endpoint of {upstream.cluster.name} can be used"))
             return
@@ -218,8 +219,11 @@ class HttpExchange(Exchange):
         """Pass the answer on, unless another one is wanted."""
         destination = self._destination
         route = destination.route
-        if route.retry is not None:
-            outcome = self._outcome_of(head)
+        attempt = self._attempt
+        if route.retry is not None and attempt is not None:
+            outcome = outcome_of(
+                head, bytes_sent=attempt.bytes_sent, is_replayable=self._body.is_replayable
+            )
             if outcome is not None and self._may_retry(outcome):
                 self._cancel(Fault.RESET, failed=head.status >= 500)
                 self._again(outcome)
@@ -248,8 +252,8 @@ class HttpExchange(Exchange):
     def attempt_ended(self, trailers: Headers) -> None:
         """The answer is complete; of a tunnel, one direction is."""
         if self._is_tunnel:
-            self._answer.end([])
             self._half_closed()
+            self._answer.end([])
         else:
             self._finish()
             self._answer.end(trailers)
@@ -264,12 +268,8 @@ class HttpExchange(Exchange):
 
     def attempt_failed(self, fault: Fault, detail: str) -> None:
         """Try again, answer, or cut the answer short."""
-        attempt, self._attempt = self._attempt, None
-        outcome = Outcome(
-            fault=fault,
-            bytes_sent=0 if attempt is None else attempt.bytes_sent,
-            is_replayable=self._body.is_replayable,
-        )
+        outcome = self._failed(fault)
+        self._attempt = None
         if self._is_begun:
             self._cut(fault)
         elif self._may_retry(outcome):
@@ -294,61 +294,29 @@ class HttpExchange(Exchange):
         if retry is not None and retry.per_try_timeout_s and not self._is_begun:
             self._timing.attempt(now_s, timeout_s=retry.per_try_timeout_s)
 
-    # Trying again.
-
-    def _outcome_of(self, head: ResponseHead) -> Outcome | None:
-        """What there may be to retry of an answer; None for the usual one."""
-        grpc_status = b""
-        rate_limited = False
-        for name, value in head.headers:
-            if name == b"grpc-status":
-                grpc_status = value
-            elif name == b"x-envoy-ratelimited":
-                rate_limited = True
-        attempt = self._attempt
-        if attempt is None or (head.status < 400 and not grpc_status):
-            return None
-        return Outcome(
-            status=head.status,
-            bytes_sent=attempt.bytes_sent,
-            is_replayable=self._body.is_replayable,
-            grpc_status=grpc_status,
-            rate_limited=rate_limited,
-        )
-
     def _may_retry(self, outcome: Outcome) -> bool:
-        """Whether another attempt is wanted, safe, and within the cluster's budget.
-
-        A kept connection that was closed says nothing of the instance: it costs no budget.
-        """
-        destination = self._destination
-        retry = destination.route.retry
-        if retry_reason(retry, self._head.method, outcome, self._retries) is None:
-            return False
-        if self._has_retry:
-            self._has_retry = False
-            destination.upstream.retry_ended()
-        if outcome.fault is not Fault.STALE:
-            if not destination.upstream.may_retry():
-                self._record.flags.append("retry-over-budget")
-                return False
-            self._has_retry = True
-        return True
+        if self._retries is None:
+            destination = self._destination
+            policy = destination.route.retry
+            self._retries = Retries(destination.upstream, policy, self._head.method)
+        return self._retries.take(outcome, self._record)
 
     def _again(self, outcome: Outcome) -> None:
-        if not self._retries:
-            self._record.flags.append("retried")
+        assert self._retries is not None, "a retry was taken"
         serving = self._origin.serving
-        pause_s = back_off_s(self._destination.route.retry, self._retries, serving.random())
-        self._retries += 1
-        if outcome.fault is Fault.STALE:
-            self._try(fresh=True)
-            return
-        self._tried |= {self._record.endpoint}
+        pause_s = self._retries.pause_s(outcome, serving.random())
         if pause_s:
             self._timing.pause(serving.now_s(), pause_s)
         else:
-            self._try()
+            self._try(fresh=outcome.fault is Fault.STALE)
+
+    def _failed(self, fault: Fault) -> Outcome:
+        attempt = self._attempt
+        return Outcome(
+            fault=fault,
+            bytes_sent=0 if attempt is None else attempt.bytes_sent,
+            is_replayable=self._body.is_replayable,
+        )
 
     # Times.
 
@@ -371,18 +339,12 @@ class HttpExchange(Exchange):
 
     def attempt_timed_out(self) -> None:
         """Try again, or give up."""
-        attempt = self._attempt
-        if attempt is not None:
-            outcome = Outcome(
-                fault=Fault.TIMEOUT,
-                bytes_sent=attempt.bytes_sent,
-                is_replayable=self._body.is_replayable,
-            )
-            self._cancel(Fault.TIMEOUT, failed=True)
-            if self._may_retry(outcome):
-                self._again(outcome)
-            else:
-                self._reply(TIMED_OUT)
+        outcome = self._failed(Fault.TIMEOUT)
+        self._cancel(Fault.TIMEOUT, failed=True)
+        if self._may_retry(outcome):
+            self._again(outcome)
+        else:
+            self._reply(TIMED_OUT)
 
     def _time_out(self, reply: Reply, *, failed: bool) -> None:
         self._cancel(Fault.TIMEOUT, failed=failed)
@@ -432,8 +394,8 @@ class HttpExchange(Exchange):
         self._is_over = True
         self._timing.end()
         self._attempt = None
-        if self._has_retry:
-            self._destination.upstream.retry_ended()
+        if self._retries is not None:
+            self._retries.end()
         if self._copy is not None and not self._body.is_complete:
             self._copy.cancel()
         serving = self._origin.serving

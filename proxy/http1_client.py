@@ -123,6 +123,7 @@ class Http1Client(Handler, ClientConnection, Request):
             if self._left:
                 self._carrier.write_eof()
             else:
+                self._response = None
                 self._end()
             return
         if self._head is not None and self._head.upgrade:

@@ -107,7 +107,7 @@ def request_id(random: Callable[[], float]) -> bytes:
 
 def edited(headers: Headers, edits: HeaderEdits) -> Headers:
     """Remove, then set, then add; the list that was given stays as it was."""
-    if edits is NO_EDITS:
+    if edits == NO_EDITS:
         return headers
     removed, replaced, added = _prepared(edits)
     if removed or replaced:

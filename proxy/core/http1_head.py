@@ -16,6 +16,8 @@ import msgspec
 from proxy.http import Headers, RequestHead, ResponseHead
 
 LENGTH_DIGITS_MAX: Final = 18  # more is no file's length, and keeps the number in 64 bits
+NAMES_MAX: Final = 1024  # that are remembered; there are some hundred in use, in two cases
+NAME_BYTES_MAX: Final = 64  # of such a name: none that is in use is longer
 CHUNKED: Final = -1
 """The length of a body whose parts say theirs."""
 UNTIL_CLOSE: Final = -2
@@ -174,18 +176,23 @@ def could_be_request(part: bytes, scanned: int) -> bool:
 
     So that what is no HTTP at all is told at once, and not when the client gives up.
     """
-    at = max(0, scanned - 1)
-    if part.count(b"\n", at) != part.count(b"\r\n", at):
+    if _has_bare_line_feed(part, scanned):
         return False
     return scanned > 0 or not part.partition(b" ")[0].rstrip(b"\r\n").translate(None, _TOKEN)
 
 
 def could_be_response(part: bytes, scanned: int) -> bool:
     """Whether the beginning of a head may become an answer's; as `could_be_request`."""
-    at = max(0, scanned - 1)
-    if part.count(b"\n", at) != part.count(b"\r\n", at):
+    if _has_bare_line_feed(part, scanned):
         return False
     return scanned > 0 or part[:5] == b"HTTP/"[: len(part)]
+
+
+def _has_bare_line_feed(part: bytes, scanned: int) -> bool:
+    at = scanned
+    if part[at : at + 1] == b"\n":  # what is before it was looked at with it
+        at += 1
+    return part.count(b"\n", at) != part.count(b"\r\n", at)
 
 
 def read_trailers(block: bytes, *, count_max: int) -> Headers:
@@ -245,10 +252,10 @@ def _read_fields(lines: list[bytes]) -> tuple[Headers, _Notable]:
     notable = _Notable()
     for at in range(1, len(lines)):
         name, colon, value = lines[at].partition(b":")
-        if not colon or not name or name.translate(None, _TOKEN):
+        lower = _lowered.get(name) or _learned(name)
+        if not colon or not lower:
             raise HeadError("a header's name is not a token followed by a colon")
         value = value.strip(b" \t")
-        lower = name.lower()
         if lower in _NOTABLE:
             notable.take(lower, value)
             if lower not in (_LENGTH, _EXPECT):
@@ -257,6 +264,20 @@ def _read_fields(lines: list[bytes]) -> tuple[Headers, _Notable]:
                 continue
         headers.append((name, value))
     return headers, notable
+
+
+_lowered: dict[bytes, bytes] = {}
+"""Names that were found to be tokens, in lower case: the same ones come with each request."""
+
+
+def _learned(name: bytes) -> bytes:
+    """A name in lower case; empty if it is no token."""
+    if not name or name.translate(None, _TOKEN):
+        return b""
+    lower = name.lower()
+    if len(_lowered) < NAMES_MAX and len(name) <= NAME_BYTES_MAX:
+        _lowered[name] = lower
+    return lower
 
 
 def _target(

@@ -223,6 +223,7 @@ class World(Serving):
         self.randoms: list[float] = []
         self.due: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
+        self._works: list[Coroutine[Any, Any, None]] = []
         self._chain = chain or chain_of()
         self._listener = listener or Listener(name="public", direction="inbound")
         self._proxy = proxy or ProxyConfig(id="web-proxy", service="web")
@@ -234,6 +235,10 @@ class World(Serving):
         self.upstreams = {
             each.name: Cluster1(self, each) for each in clusters or (cluster_of("web"),)
         }
+
+    def __del__(self) -> None:
+        for work in self._works:  # a test may end before they begin
+            work.close()
 
     @property
     @override
@@ -290,7 +295,10 @@ class World(Serving):
 
     @override
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> Callable[[], None]:
+        self._works.append(work)
+
         def run() -> None:
+            self._works.remove(work)
             with pytest.raises(StopIteration):  # nothing here waits
                 work.send(None)
 
