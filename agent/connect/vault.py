@@ -164,10 +164,16 @@ class Vault(Provider):
         answer = await self._client.call(
             "POST", f"{path}/intermediate/set-signed", {"certificate": signed}
         )
-        # Since Vault 1.11 an engine keeps several issuers, and goes on with the first.
-        if imported := ((answer or {}).get("data") or {}).get("imported_issuers"):
-            await self._client.call("POST", f"{path}/config/issuers", {"default": imported[0]})
+        await self._use_newest_issuer((answer or {}).get("data") or {})
         return signed
+
+    async def _use_newest_issuer(self, answer: dict[str, Any]) -> None:
+        """Since Vault 1.11 an engine keeps several issuers, and goes on with the first one."""
+        keys = answer.get("mapping") or {}
+        for issuer in answer.get("imported_issuers") or ():
+            if keys.get(issuer):  # and is no certificate that was only sent along
+                path = f"{self._vault.intermediate_pki_path}/config/issuers"
+                await self._client.call("POST", path, {"default": issuer})
 
     async def _sign_below(self, root: x509.Certificate, request_pem: str) -> str:
         left_s = root.not_valid_after_utc.timestamp() - self._place.now_s()
@@ -175,7 +181,7 @@ class Vault(Provider):
         body = {
             "csr": request_pem,
             "use_csr_values": True,
-            "format": "pem_bundle",
+            "max_path_length": 0,
             "ttl": f"{int(life_s)}s",
         }
         path = f"{self._vault.root_pki_path}/root/sign-intermediate"
@@ -184,6 +190,8 @@ class Vault(Provider):
     async def _write_role(self) -> None:
         body = {
             "allow_any_name": True,
+            # Nobody else checks names of hosts either, and a service may be called "_".
+            "enforce_hostnames": False,
             "allowed_uri_sans": "spiffe://*",
             "key_type": "any",
             "max_ttl": f"{self._settings.leaf_cert_ttl_ns // SECOND}s",

@@ -72,7 +72,9 @@ def _validate(settings: VaultSettings) -> None:
     if not settings.address.startswith(("http://", "https://")):
         raise Invalid("must provide a Vault address that is an http:// or https:// URL")
     if not settings.token and settings.app_role is None:
-        raise Invalid("must provide a Vault token")
+        raise Invalid("must provide a Vault token or configure a Vault auth method")
+    if settings.token and settings.app_role is not None:
+        raise Invalid("only one of Vault token or Vault auth method can be provided, but not both")
     if not settings.root_pki_path:
         raise Invalid("must provide a valid path to a root PKI backend")
     if not settings.intermediate_pki_path:

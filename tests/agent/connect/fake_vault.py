@@ -167,6 +167,7 @@ class FakeVault:
         builder = self._builder(request.public_key(), request.subject, issuer.subject, life)
         builder = _with_issuer(_as_authority(builder), issuer)
         assert body["use_csr_values"]
+        assert body["max_path_length"] == 0
         for extension in request.extensions:
             builder = builder.add_extension(extension.value, extension.critical)
         return builder.sign(engine.key, SHA256())
@@ -180,7 +181,9 @@ class FakeVault:
         engine.issuers[name] = (engine.pending, certificate)
         if engine.certificate is None or not self.several_issuers:
             engine.use(engine.pending, certificate)
-        return {"data": {"imported_issuers": [name]}} if self.several_issuers else None
+        if not self.several_issuers:
+            return None
+        return {"data": {"imported_issuers": [name], "mapping": {name: "some-key"}}}
 
     def _sign_leaf(self, engine: Engine, role: str, body: dict[str, Any]) -> x509.Certificate:
         if role not in engine.roles:

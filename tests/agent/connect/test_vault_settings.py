@@ -47,6 +47,10 @@ def test_a_role_takes_the_place_of_a_token():
         ({"intermediate_pki_path": "/"}, "must provide a valid path for the intermediate PKI"),
         ({"intermediate_pki_path": "pki/root"}, "RootPKIPath and IntermediatePKIPath must differ"),
         ({"cert_file": "x"}, "CertFile and KeyFile go together"),
+        (
+            {"auth_method": {"Type": "approle", "Params": {"role_id": "r"}}},
+            "only one of Vault token or Vault auth method can be provided",
+        ),
         ({"auth_method": "x"}, "'AuthMethod': expected a map"),
         ({"auth_method": {"Type": "ldap"}}, "auth method 'ldap' is not supported"),
         ({"auth_method": {"Type": "approle"}}, "AuthMethod.Params must have a role_id"),
