@@ -17,6 +17,7 @@ from agent.clock import monotonic_s
 from agent.config import RuntimeConfig
 from agent.connect.leaf import Leaves
 from agent.local.state import LocalState
+from agent.mesh.exposed_checks import ExposedChecks
 from agent.mesh.feed_server import FeedServer
 from agent.mesh.fetch import fetch_text
 from agent.mesh.own_proxies import OwnProxies
@@ -90,6 +91,7 @@ class Mesh:
             agent.local_state,
             self.claims,
             self._place,
+            ExposedChecks(agent.local_state, self._exposed_ports),
             start_task=tasks.start,
             now_s=monotonic_s,
         )
@@ -119,6 +121,10 @@ class Mesh:
 
     def _place(self) -> Place:
         return place_of(self._agent.config, self._agent.coordinate())
+
+    def _exposed_ports(self) -> range:
+        ports = self._agent.config.ports
+        return range(ports.expose_min_port, ports.expose_max_port + 1)
 
     def _is_own(self, proxy_id: str) -> bool:
         entry = self._agent.local_state.services.get(proxy_id)

@@ -16,9 +16,11 @@ import structlog
 from msgspec.structs import replace
 
 from agent.local.state import LocalState
+from agent.mesh.exposed_checks import ExposedChecks
 from agent.mesh.settings import Place, proxy_settings
 from agent.mesh.snapshot import KINDS, Subject, build
 from agent.mesh.watch import Watch
+from catalog.rows.service import NodeService
 from proxy.api import ProxyConfig
 
 COALESCE_S: Final = 0.01  # a burst's changes come within a few milliseconds of each other
@@ -54,6 +56,7 @@ class Proxies:
         state: LocalState,
         feed: Feed,
         place: Callable[[], Place],
+        exposed: ExposedChecks,
         *,
         start_task: Callable[[str, Coroutine[Any, Any, None]], object],
         now_s: Callable[[], float],
@@ -61,6 +64,7 @@ class Proxies:
         self._state = state
         self._feed = feed
         self._place = place
+        self._exposed = exposed
         self._start_task = start_task
         self._now_s = now_s
         self._watch: Watch | None = None
@@ -90,6 +94,19 @@ class Proxies:
         entry = self._state.services.get(service_id)
         if service_id in self._told or (entry is not None and entry.service.kind in KINDS):
             self.changed(frozenset({service_id}))
+        exposing = self._exposing(service_id)
+        if exposing:
+            self.changed(exposing)
+
+    def _exposing(self, service_id: str) -> frozenset[str]:
+        """The proxies that expose the checks of a service."""
+        return frozenset(
+            name
+            for name in self._told
+            if (entry := self._state.services.get(name)) is not None
+            and entry.service.proxy.expose.checks
+            and entry.service.proxy.destination_service_id == service_id
+        )
 
     async def _run(self) -> None:
         pause_s = COALESCE_S
@@ -115,12 +132,15 @@ class Proxies:
         entry = self._state.services.get(proxy_id)
         if entry is None or entry.service.kind not in KINDS:
             watch.drop(proxy_id)
+            self._exposed.forget(proxy_id)
             if self._told.pop(proxy_id, None) is not None:
                 self._feed.remove(proxy_id)
                 _log.info("proxy removed", proxy=proxy_id)
             return
         answers = watch.answers(entry.token)
-        subject = Subject(service=entry.service, registered=entry.registration)
+        subject = Subject(
+            service=self._with_exposed_checks(entry.service), registered=entry.registration
+        )
         config = build(subject, self._place(), answers)
         watch.keep(proxy_id, entry.token, answers.asked)
         if config is None:
@@ -131,6 +151,14 @@ class Proxies:
             return
         managed = proxy_settings(entry.service.proxy.config).managed
         self._tell(_Told(replace(config, index=watch.index(proxy_id)), managed))
+
+    def _with_exposed_checks(self, service: NodeService) -> NodeService:
+        found = self._exposed.paths(service)
+        if not found:
+            return service
+        expose = service.proxy.expose
+        paths = (*(expose.paths or ()), *found)
+        return replace(service, proxy=replace(service.proxy, expose=replace(expose, paths=paths)))
 
     def _tell(self, told: _Told) -> None:
         config = told.config

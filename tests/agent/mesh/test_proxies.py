@@ -7,16 +7,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from agent.checks.definition import CheckType
 from agent.clock import monotonic_s
-from agent.local.state import LocalService, LocalState
+from agent.local.state import LocalCheck, LocalService, LocalState
+from agent.mesh.exposed_checks import ExposedChecks
 from agent.mesh.proxies import Proxies
 from agent.mesh.settings import MANAGED_KEY
 from agent.mesh.watch import Watch
 from agent.mesh.watch_questions import Chain, Instances, Leaf, Question
 from agent.rpc.request import Reply
 from agent.tasks import Tasks
-from catalog.rows.check import CRITICAL
-from catalog.rows.service import NodeService
+from catalog.rows.check import CRITICAL, HealthCheck
+from catalog.rows.service import Expose, NodeService
 from proxy.api import ProxyConfig
 from tests.agent.mesh.fake_feed import FakeFeed
 from tests.agent.mesh.world import PLACE, World, instance, leaf, sidecar, upstream
@@ -61,6 +63,7 @@ class Bench:
             self.state,
             self.feed,
             lambda: PLACE,
+            ExposedChecks(self.state, lambda: range(21500, 21501)),
             start_task=tasks.start,
             now_s=monotonic_s,
         )
@@ -234,6 +237,20 @@ async def test_one_proxys_fault_does_not_stop_the_others(
     bench.register(WEB)
 
     assert "web-sidecar-proxy" == (await bench.next_config()).id
+
+
+async def test_checks_of_the_service_are_exposed_as_they_come(bench: Bench) -> None:
+    bench.register(NodeService(id="web", service="web"))
+    bench.register(sidecar("web", expose=Expose(checks=True)))
+    assert ["public_listener"] == [each.name for each in (await bench.next_config()).listeners]
+
+    check = HealthCheck(check_id="c", service_id="web")
+    definition = CheckType(check_id="c", http="http://127.0.0.1:8080/health")
+    bench.state.put_check(LocalCheck(check=check, definition=definition), now_s=0.0)
+
+    exposed = (await bench.next_config()).listeners[-1]
+    assert ("exposed", 21500) == (exposed.direction, exposed.port)
+    assert "/health" == exposed.chains[0].routes[0].match.path_exact
 
 
 async def test_unrelated_services_cost_nothing(bench: Bench) -> None:
