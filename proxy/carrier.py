@@ -22,11 +22,13 @@ FLUSH_S_MAX: Final = 30.0  # a peer that reads nothing for so long does not want
 LINGER_S_MAX: Final = 2.0
 """How long a peer may go on sending after we closed. Closing with bytes unread would reset the
 connection, and the peer might lose what it was sent last."""
+LINGERING_MAX: Final = 1024  # sockets that are kept for that; one more is closed at once
 
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 
 # One read is handed on before the next begins, so all connections of the loop share the space.
 _inbox: Final = memoryview(bytearray(READ_BYTES_MAX))
+_lingering: Final[set[socket.socket]] = set()
 
 _log = logging.getLogger("proxy.carrier")
 
@@ -312,11 +314,21 @@ def linger(sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
     def let_go() -> None:
         loop.remove_reader(fileno)
         sock.close()
+        _lingering.discard(sock)
 
     try:
         sock.shutdown(socket.SHUT_WR)
     except OSError:
         sock.close()
         return
+    if len(_lingering) >= LINGERING_MAX:
+        sock.close()
+        return
+    _lingering.add(sock)
     timer = loop.call_later(LINGER_S_MAX, let_go)
     loop.add_reader(fileno, discard)
+
+
+def lingering_count() -> int:
+    """How many sockets are closed but for what their peers still send."""
+    return len(_lingering)

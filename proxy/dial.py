@@ -6,6 +6,7 @@ protocol.
 """
 
 import asyncio
+import os
 import socket
 import ssl
 from contextlib import suppress
@@ -44,7 +45,9 @@ async def connect(
     except ssl.SSLError as error:
         raise DialError(f"TLS: {reason_of(error)} ({error.reason or error})") from None
     except OSError as error:
-        raise DialError(error.strerror or str(error)) from None
+        # The loops word the same failure differently; its number is what they agree on.
+        number = error.errno or 0
+        raise DialError(os.strerror(number) if number > 0 else str(error)) from None
     carrier.start(make())
 
 

@@ -64,10 +64,12 @@ def reason_of(error: Exception) -> str:
             return "timeout"
         case ssl.SSLCertVerificationError(verify_code=code):
             return "expired-certificate" if code == _EXPIRED else "untrusted-certificate"
+        case ssl.SSLError(reason=str(reason)) if "_ALERT_" in reason:
+            return "refused-by-peer"
         case ssl.SSLError(reason=str(reason)):
-            if "_ALERT_" in reason:
-                return "refused-by-peer"
             return _REASONS.get(reason, "tls-error")
+        case ssl.SSLError():
+            return "tls-error"
         case OSError():
             return "closed"
         case _:

@@ -116,7 +116,7 @@ class Contexts:
             try:
                 context = make()
             except ssl.SSLError as error:
-                raise CredentialsError(error.reason or str(error)) from None
+                raise CredentialsError(str(error)) from None
             self._kept[key] = context
             if len(self._kept) > CONTEXTS_MAX:
                 self._kept.popitem(last=False)
@@ -138,6 +138,9 @@ def peer_of(session: TlsSession) -> Peer | None:
 
 def _context(role: int, versions: TlsVersions, alpn: tuple[str, ...]) -> ssl.SSLContext:
     context = ssl.SSLContext(role)
+    for name in (versions.min, versions.max):
+        if name not in _VERSIONS:
+            raise CredentialsError(f"TLS version {name!r} is none of {sorted(_VERSIONS)}")
     context.minimum_version = _VERSIONS[versions.min] or ssl.TLSVersion.TLSv1_2
     if maximum := _VERSIONS[versions.max]:
         context.maximum_version = maximum
