@@ -239,11 +239,18 @@ class Encoder:
         else:
             prefix, mark = 0x3F, 0x40
         index = _STATIC_NAME.get(name, 0)
-        _put_integer(out, index, prefix, mark)
+        if index < prefix:
+            out.append(mark | index)
+        else:
+            _put_integer(out, index, prefix, mark)
         if not index:
             _put_integer(out, len(name), 0x7F, 0)
             out += name
-        _put_integer(out, len(value), 0x7F, 0)
+        size = len(value)
+        if size < 0x7F:
+            out.append(size)
+        else:
+            _put_integer(out, size, 0x7F, 0)
         out += value
         if mark == 0x40:
             self._add(field)
