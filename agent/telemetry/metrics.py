@@ -6,7 +6,7 @@ anything else is our bug and a KeyError.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -46,7 +46,10 @@ class Aggregate(msgspec.Struct):
 
 
 class Series(msgspec.Struct):
-    """One metric with one set of label values. ``gauge`` is its value if it is a gauge."""
+    """One metric with one set of label values. ``gauge`` is its value if it is a gauge.
+
+    ``newest`` values are of a sample; ``counts`` by bucket, then of what is beyond, of a histogram.
+    """
 
     metric: Metric
     labels: Labels
@@ -56,6 +59,7 @@ class Series(msgspec.Struct):
     total_count: int = 0
     total_sum: float = 0.0
     newest: list[float] = msgspec.field(default_factory=list)
+    counts: list[int] = msgspec.field(default_factory=list)
 
     def label_pairs(self) -> dict[str, str]:
         """The labels by name."""
@@ -113,6 +117,34 @@ class Metrics:
         else:
             newest[series.total_count % QUANTILE_VALUES_MAX] = value
 
+    def histogram(self, name: str, counts: Sequence[int], total: float, **labels: str) -> None:
+        """Add to a histogram: values by bucket, then those beyond, and the sum of all of them.
+
+        Extremes and squares of the interval are estimates from the buckets.
+        """
+        series = self._find(name, "histogram", labels)
+        if series is None or not any(counts):
+            return
+        bounds = (0.0, *series.metric.buckets, series.metric.buckets[-1])
+        series.counts = series.counts or [0] * (len(bounds) - 1)
+        aggregate = series.current
+        for bucket, number in enumerate(counts):
+            if not number:
+                continue
+            low, high = bounds[bucket], bounds[bucket + 1]
+            series.counts[bucket] += number
+            aggregate.count += number
+            aggregate.sum_of_squares += number * ((low + high) / 2) ** 2
+            aggregate.min = min(aggregate.min, low)
+            aggregate.max = max(aggregate.max, high)
+        aggregate.sum += total
+        series.total_count += sum(counts)
+        series.total_sum += total
+
+    def forget(self, name: str, **labels: str) -> None:
+        """Show a series no more: what it told of is gone."""
+        self._series.pop((name, tuple(labels[label] for label in self._metrics[name].labels)), None)
+
     def gauge(self, name: str, value: float, **labels: str) -> None:
         """Set a gauge, in the metric's unit."""
         series = self._find(name, "gauge", labels)
@@ -120,7 +152,11 @@ class Metrics:
             series.gauge = value
 
     def on_collect(self, collector: Callable[["Metrics"], None]) -> None:
-        """Call ``collector(self)`` before values are shown, to set gauges that cost to know."""
+        """Call ``collector(self)`` before values are shown, to set gauges that cost to know.
+
+        It is called at the end of each interval too, so that what it counts falls into the right
+        one.
+        """
         self._collectors.append(collector)
 
     def change_filter(self, name_filter: NameFilter) -> None:
@@ -141,6 +177,8 @@ class Metrics:
         start_s = _interval_start(now_s)
         if start_s <= self._start_s:
             return
+        for collector in self._collectors:
+            collector(self)
         for series in self._series.values():
             series.complete, series.current = series.current, Aggregate()
         self._complete_start_s, self._start_s = self._start_s, start_s

@@ -7,13 +7,20 @@ suffix, as Consul's do not and dashboards expect.
 import datetime
 import math
 import re
+from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any, Final
 
 from agent.telemetry.metrics import INTERVAL_S, Aggregate, Metrics, Series
 from agent.telemetry.table import Kind, Metric
 
 QUANTILES: Final = (0.5, 0.9, 0.99)
-_TYPES: Final[dict[Kind, str]] = {"gauge": "gauge", "counter": "counter", "sample": "summary"}
+_TYPES: Final[dict[Kind, str]] = {
+    "gauge": "gauge",
+    "counter": "counter",
+    "sample": "summary",
+    "histogram": "histogram",
+}
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_:]")
 
 
@@ -36,7 +43,7 @@ def to_json(metrics: Metrics, *, now_s: float, host_name: str = "") -> dict[str,
                 )
             case "counter":
                 counters += _aggregate_json(name, series, aggregate_of(series))
-            case "sample":
+            case "sample" | "histogram":
                 samples += _aggregate_json(name, series, aggregate_of(series))
     start = datetime.datetime.fromtimestamp(start_s, datetime.UTC)
     return {
@@ -109,6 +116,21 @@ def _exposed(name: str, series: Series) -> list[str]:
                 f"{name}_sum{labels} {_number(series.total_sum)}",
                 f"{name}_count{labels} {series.total_count}",
             ]
+        case "histogram":
+            return [
+                *_buckets(name, series),
+                f"{name}_sum{labels} {_number(series.total_sum)}",
+                f"{name}_count{labels} {series.total_count}",
+            ]
+
+
+def _buckets(name: str, series: Series) -> Iterator[str]:
+    """How many values there were up to each bound, and in all."""
+    pairs = series.label_pairs()
+    bounds = (*series.metric.buckets, math.inf)
+    counts = series.counts or [0] * len(bounds)
+    for bound, count in zip(bounds, accumulate(counts), strict=True):
+        yield f"{name}_bucket{_labels(pairs | {'le': _number(bound)})} {count}"
 
 
 def _quantile(ordered: list[float], share: float) -> float:

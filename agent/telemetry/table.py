@@ -8,17 +8,22 @@ from typing import Final, Literal
 
 import msgspec
 
-Kind = Literal["gauge", "counter", "sample"]
+Kind = Literal["gauge", "counter", "sample", "histogram"]
 
 
 class Metric(msgspec.Struct, frozen=True):
-    """One metric. A sample is a distribution: its count, sum, extremes and quantiles are shown."""
+    """One metric. A sample is a distribution: its count, sum, extremes and quantiles are shown.
+
+    A histogram is one that was counted elsewhere: how many values up to each of ``buckets``, which
+    rise, and how many beyond. Unlike quantiles, histograms of many agents can be added up.
+    """
 
     name: str
     kind: Kind
     unit: str
     help: str
     labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
 
 
 def _gauge(name: str, unit: str, text: str, *labels: str) -> Metric:
@@ -31,6 +36,10 @@ def _counter(name: str, unit: str, text: str, *labels: str) -> Metric:
 
 def _sample(name: str, unit: str, text: str, *labels: str) -> Metric:
     return Metric(name, "sample", unit, text, labels)
+
+
+def _histogram(name: str, unit: str, text: str, *labels: str, buckets: tuple[float, ...]) -> Metric:
+    return Metric(name, "histogram", unit, text, labels, buckets)
 
 
 _RUNTIME: Final = (
@@ -178,4 +187,47 @@ _AGENT: Final = (
     _counter("consul.cache.bypass", "requests", "Requests past the cache."),
 )
 
-METRICS: Final = _RUNTIME + _RAFT + _SERVER + _CALLS + _GOSSIP + _AGENT
+REQUEST_BUCKETS_MS: Final = (
+    0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10_000.0,
+)  # fmt: skip
+"""Those that proxies count by."""
+_EDGE: Final = ("source", "destination", "route", "direction")
+_MESH: Final = (
+    _counter("consul.mesh.requests", "requests", "Requests by response class.", *_EDGE, "class"),
+    _histogram(
+        "consul.mesh.request_duration_ms",
+        "ms",
+        "From a request's head to the end of its answer.",
+        *_EDGE,
+        buckets=REQUEST_BUCKETS_MS,
+    ),
+    _counter("consul.mesh.connections", "connections", "Connections accepted.", *_EDGE),
+    _gauge("consul.mesh.connections_open", "connections", "Connections that are open.", *_EDGE),
+    _counter("consul.mesh.connect_failures", "times", "Instances not reached.", *_EDGE),
+    _counter("consul.mesh.bytes_received", "bytes", "Received of the source.", *_EDGE),
+    _counter("consul.mesh.bytes_sent", "bytes", "Sent to the source.", *_EDGE),
+    _counter("consul.mesh.denied", "times", "Refused by intentions.", *_EDGE),
+    _counter("consul.mesh.limited", "times", "Refused by limits.", *_EDGE),
+    _counter("consul.mesh.retries", "requests", "Requests sent once more.", *_EDGE),
+    _counter("consul.mesh.retries_over_budget", "requests", "Not sent once more.", *_EDGE),
+    _counter("consul.mesh.mirrored", "requests", "Copies sent elsewhere.", *_EDGE),
+    _counter("consul.mesh.faults_injected", "requests", "Delayed or ended on purpose.", *_EDGE),
+    _counter(
+        "consul.mesh.handshake_failures", "times", "TLS handshakes refused.", "proxy", "reason"
+    ),
+    _gauge("consul.mesh.proxy.workers", "workers", "Workers that serve a proxy.", "proxy"),
+    _gauge("consul.mesh.proxy.faults", "faults", "Listeners and clusters that fail.", "proxy"),
+    _gauge(
+        "consul.mesh.proxy.config_age_s", "s", "Since a proxy's configuration changed.", "proxy"
+    ),
+    _gauge(
+        "consul.mesh.proxy.config_pending_s",
+        "s",
+        "How long a proxy's newest configuration waits to be applied; 0 once it is.",
+        "proxy",
+    ),
+    _gauge("consul.mesh.worker.resident_bytes", "bytes", "Resident memory of a worker.", "worker"),
+    _gauge("consul.mesh.worker.loop_lag_ms", "ms", "Longest stall of the last second.", "worker"),
+)
+
+METRICS: Final = _RUNTIME + _RAFT + _SERVER + _CALLS + _GOSSIP + _AGENT + _MESH

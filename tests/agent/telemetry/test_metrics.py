@@ -12,6 +12,7 @@ from agent.telemetry.metrics import (
     NameFilter,
     until_next_interval_s,
 )
+from agent.telemetry.table import REQUEST_BUCKETS_MS
 
 
 @pytest.fixture
@@ -147,3 +148,60 @@ def test_aggregate_agrees_with_statistics(values):
 def test_intervals_begin_at_whole_tens_of_seconds():
     assert until_next_interval_s(1003.0) == 7.0
     assert until_next_interval_s(1000.0) == 10.0
+
+
+EDGE = {"source": "web", "destination": "db", "route": "db", "direction": "inbound"}
+DURATION = "consul.mesh.request_duration_ms"
+
+
+def counts_of(**by_bucket):
+    buckets = REQUEST_BUCKETS_MS
+    counts = [0] * (len(buckets) + 1)
+    for name, number in by_bucket.items():
+        counts[int(name.removeprefix("b"))] = number
+    return counts
+
+
+def test_histogram_adds_counts_by_bucket(metrics):
+    metrics.histogram(DURATION, counts_of(b0=2, b2=1), 3.0, **EDGE)
+    metrics.histogram(DURATION, counts_of(b2=1), 2.0, **EDGE)
+
+    series = only(metrics)
+
+    assert series.counts[:4] == [2, 0, 2, 0]
+    assert (series.total_count, series.total_sum) == (4, 5.0)
+
+
+def test_histogram_of_an_interval_has_the_bounds_of_its_buckets_as_extremes(metrics):
+    metrics.histogram(DURATION, counts_of(b1=1, b3=1), 5.0, **EDGE)
+
+    interval = only(metrics).current
+
+    assert (interval.count, interval.sum, interval.min, interval.max) == (2, 5.0, 0.5, 5.0)
+    assert interval.standard_deviation > 0
+
+
+def test_histogram_of_nothing_adds_nothing(metrics):
+    metrics.histogram(DURATION, counts_of(), 0.0, **EDGE)
+
+    assert only(metrics).total_count == 0
+
+
+def test_what_collectors_count_falls_into_the_interval_that_ends(metrics):
+    metrics.on_collect(lambda registry: registry.count("consul.client.rpc"))
+
+    metrics.advance(1010.0)
+
+    _, complete = metrics.shown_interval()
+    (series,) = metrics.collect()
+    assert complete(series).sum == 1
+
+
+def test_forgotten_series_is_not_shown(metrics):
+    metrics.gauge("consul.mesh.proxy.faults", 1, proxy="a")
+    metrics.gauge("consul.mesh.proxy.faults", 2, proxy="b")
+
+    metrics.forget("consul.mesh.proxy.faults", proxy="a")
+    metrics.forget("consul.mesh.proxy.faults", proxy="never")
+
+    assert only(metrics).label_pairs() == {"proxy": "b"}

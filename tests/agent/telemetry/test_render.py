@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agent.telemetry.metrics import Metrics
 from agent.telemetry.render import to_json, to_prometheus
+from agent.telemetry.table import REQUEST_BUCKETS_MS
 
 AT_S = 1_700_000_003.0
 
@@ -146,3 +147,28 @@ def test_prometheus_writes_numbers_in_gos_way(value, text):
     metrics.gauge("consul.raft.peers", value)
 
     assert to_prometheus(metrics).decode().endswith(f"\nconsul_raft_peers {text}\n")
+
+
+def test_prometheus_histogram_is_cumulative_and_read_by_its_own_parser():
+    metrics = Metrics(now_s=AT_S)
+    edge = {"source": "web", "destination": "db", "route": "db", "direction": "inbound"}
+    counts = [3, 1, *[0] * (len(REQUEST_BUCKETS_MS) - 2), 2]
+
+    metrics.histogram("consul.mesh.request_duration_ms", counts, 30_001.5, **edge)
+
+    family = parsed(metrics)["consul_mesh_request_duration_ms"]
+    assert family.type == "histogram"
+    by_bound = {sample.labels["le"]: sample.value for sample in family.samples[:-2]}
+    assert (by_bound["0.5"], by_bound["1"], by_bound["10000"]) == (3, 4, 4)
+    assert by_bound["+Inf"] == 6
+    assert [sample.value for sample in family.samples[-2:]] == [30_001.5, 6]
+
+
+def test_json_shows_a_histogram_as_a_sample():
+    metrics = Metrics(now_s=AT_S)
+    edge = {"source": "web", "destination": "db", "route": "", "direction": "inbound"}
+
+    metrics.histogram("consul.mesh.request_duration_ms", [2], 0.5, **edge)
+
+    (sample,) = to_json(metrics, now_s=AT_S)["Samples"]
+    assert (sample["Count"], sample["Mean"], sample["Labels"]) == (2, 0.25, edge)

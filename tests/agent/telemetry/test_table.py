@@ -1,6 +1,7 @@
 import re
 
-from agent.telemetry.table import METRICS
+from agent.telemetry.table import METRICS, REQUEST_BUCKETS_MS
+from proxy.edge_counts import BUCKETS_MS
 
 
 def test_each_name_is_declared_once():
@@ -37,3 +38,13 @@ def test_names_of_existing_dashboards_are_declared():
         "consul.acl.ResolveToken",
         "consul.memberlist.gossip",
     } <= names
+
+
+def test_histograms_have_buckets_that_rise_and_nothing_else_has():
+    for metric in METRICS:
+        assert (metric.kind == "histogram") == bool(metric.buckets), metric.name
+        assert list(metric.buckets) == sorted(set(metric.buckets)), metric.name
+
+
+def test_requests_are_shown_by_the_buckets_that_proxies_count_by():
+    assert REQUEST_BUCKETS_MS == BUCKETS_MS
