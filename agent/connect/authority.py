@@ -48,6 +48,7 @@ from catalog.store import Store
 from catalog.tables import CA_CONFIGURATION, CA_LEAVES, CA_REVOCATIONS, CA_ROOTS, CA_SIGNERS
 
 PROVIDERS: Final = (BUILTIN, VAULT)
+ROOTS_MAX: Final = 64  # every peer trusts them all; old ones go after two lives of a leaf
 
 _log = structlog.get_logger("agent.connect")
 
@@ -247,8 +248,12 @@ class Authority:
     ) -> None:
         """Have a configuration in use instead of the present one, and a new root if there is one.
 
-        Raises Conflict when somebody else was faster.
+        Raises Conflict when somebody else was faster, and BadRequest for too many roots.
         """
+        is_new = made is not None and self._store.get(CA_ROOTS, made.root.id) is None
+        if is_new and self._store.count(CA_ROOTS) >= ROOTS_MAX:
+            message = f"there are {ROOTS_MAX} root certificates that leaves may chain to, try later"
+            raise BadRequest(message)
         await self._propose(
             CAConfigure(
                 configuration=configuration,

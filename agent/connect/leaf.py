@@ -55,12 +55,14 @@ class _Owner(NamedTuple):
 class _Entry:
     """One leaf; times in seconds since the epoch. ``changed`` is set and replaced at renewals.
 
-    ``signed_by`` is the id of the signing key, ``failures`` counts renewals that failed since.
+    ``signed_by`` is the id of the signing key, ``asked_of`` the signer that was asked for another
+    leaf by somebody who did not wait; ``failures`` counts renewals that failed since.
     """
 
     def __init__(self) -> None:
         self.leaf: IssuedCertificate | None = None
         self.signed_by = ""
+        self.asked_of = ""
         self.start_s = 0.0
         self.renew_at_s = 0.0
         self.expires_at_s = 0.0
@@ -98,6 +100,7 @@ class Leaves:
         self._datacenter = datacenter
         self._rng = rng
         self._now_s = now_s
+        self._signer = ""
         self._entries: OrderedDict[_Owner, _Entry] = OrderedDict()
         self._sooner = asyncio.Event()
 
@@ -117,6 +120,7 @@ class Leaves:
     ) -> Served:
         """A leaf; waits for a newer one while its index is not beyond ``min_index``.
 
+        Without one, it is of the present signer, if that has time.
         Raises CatalogError or RpcError when it cannot be signed.
         """
         if not self._renewing:
@@ -127,8 +131,14 @@ class Leaves:
         owner = _Owner(token, wanted)
         entry = self._entry(owner)
         if entry.leaf is None or entry.is_revoked or self._now_s() >= entry.expires_at_s:
-            leaf = await self._issue(owner, entry, replacing=entry.leaf, sign=self._sign_patiently)
+            leaf = await self._issue(owner, entry, entry.leaf, self._sign_patiently)
             return Served(leaf, hit=False)
+        if not min_index and self._signer not in {"", entry.signed_by, entry.asked_of}:
+            entry.asked_of = self._signer
+            try:
+                return Served(await self._issue(owner, entry, entry.leaf, self._sign), hit=False)
+            except (CatalogError, RpcError, RaftError) as error:
+                self._retry_later(owner, entry, error)
         if min_index and entry.leaf.modify_index <= min_index:
             changed = entry.changed
             try:
@@ -156,7 +166,6 @@ class Leaves:
         self,
         owner: _Owner,
         entry: _Entry,
-        *,
         replacing: IssuedCertificate | None,
         sign: Callable[[CASign], Coroutine[Any, Any, IssuedCertificate]],
     ) -> IssuedCertificate:
@@ -226,7 +235,7 @@ class Leaves:
             if entry.leaf is None or entry.renew_at_s > self._now_s():
                 continue
             try:
-                await self._issue(owner, entry, replacing=entry.leaf, sign=self._sign)
+                await self._issue(owner, entry, entry.leaf, self._sign)
             except (CatalogError, RpcError, RaftError) as error:
                 self._retry_later(owner, entry, error)
 
@@ -256,9 +265,9 @@ class Leaves:
             self._roots_are(reply.value)
 
     def _roots_are(self, roots: CARoots) -> None:
-        signer = next((root.signing_key_id for root in roots.roots if root.active), "")
+        self._signer = next((root.signing_key_id for root in roots.roots if root.active), "")
         for entry in self._issued():
-            if signer and entry.signed_by != signer:
+            if self._signer and entry.signed_by != self._signer:
                 soon_s = self._now_s() + self._rng.random() * renewal.SPREAD_S
                 entry.renew_at_s = min(entry.renew_at_s, soon_s)
         self._sooner.set()

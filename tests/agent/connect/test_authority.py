@@ -178,6 +178,15 @@ async def test_unknown_provider_bad_key_and_given_state_are_refused(mesh):
         await mesh.authority.configure(replace(wanted(), state={"a": "b"}))
 
 
+async def test_too_many_roots_are_refused(mesh, monkeypatch):
+    monkeypatch.setattr("agent.connect.authority.ROOTS_MAX", 2)
+    await mesh.authority.rotate()
+
+    with pytest.raises(BadRequest, match="there are 2 root certificates that leaves may chain to"):
+        await mesh.authority.rotate()
+    await mesh.authority.configure(wanted(LeafCertTTL="24h"))
+
+
 async def test_pruned_root_goes_with_its_key(mesh):
     old = active(mesh)
     await mesh.authority.configure(wanted(PrivateKey=to_pem(generate(KIND))))

@@ -181,3 +181,27 @@ async def test_busy_servers_are_asked_again_in_windows_that_grow(mesh):
 
 async def test_without_leaves_none_ends(mesh):
     assert mesh.leaves.expires_in_s() is None
+
+
+async def test_who_does_not_wait_gets_a_leaf_of_the_present_root(mesh):
+    first = (await mesh.leaves.get("web", "")).leaf
+    await mesh.authority.rotate()
+    mesh.leaves._roots_are(await mesh.roots())
+
+    second = await mesh.leaves.get("web", "")
+
+    assert first.serial_number != second.leaf.serial_number
+    assert not second.hit
+    assert (await mesh.leaves.get("web", "")).hit
+
+
+async def test_who_does_not_wait_gets_the_old_leaf_while_signing_is_busy(mesh):
+    first = (await mesh.leaves.get("web", "")).leaf
+    await mesh.authority.configure(
+        CAConfiguration(provider="consul", config={"CSRMaxPerSecond": 0.001})
+    )
+    await mesh.leaves.get("other", "")
+    await mesh.authority.rotate()
+    mesh.leaves._roots_are(await mesh.roots())
+
+    assert first == (await mesh.leaves.get("web", "")).leaf
