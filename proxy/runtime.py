@@ -238,9 +238,10 @@ class Runtime:
     def _close(self, config: Listener, sock: socket.socket | None) -> None:
         if sock is None:
             return
-        sock.close()
         if config.path and not self.has_given:
+            # Before the socket is closed: then the file may be another worker's already.
             Path(config.path).unlink(missing_ok=True)
+        sock.close()
 
     @property
     def _may_bind(self) -> bool:

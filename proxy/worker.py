@@ -36,7 +36,7 @@ REPORT_INTERVAL_S: Final = 1.0  # a picture of the traffic is this old at most
 LAG_PROBE_INTERVAL_S: Final = 0.1  # often enough to see a stall that a request would feel
 CLAIM_WAIT_S: Final = 5.0  # for configurations to claim adopted sockets; the agent has them all
 GIVEN_WAIT_S: Final = 30.0  # not drained so long after giving: the newer worker came to naught
-CONNECT_WAIT_S: Final = 10.0  # for the first agent, however short an orphan may live
+CONNECT_WAIT_S: Final = 2.0  # for the first agent, however short an orphan may live
 SENT_WAIT_S: Final = 1.0  # for the agent to take the last word
 EXIT_FAILED: Final = 1
 

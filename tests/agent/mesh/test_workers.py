@@ -16,7 +16,7 @@ from agent.mesh.workers import UpgradeError, Workers
 from agent.tasks import Tasks
 from proxy.messages import Report
 from tests.proxy.fakes import until
-from tests.proxy.worker_process import ask, echo, relay
+from tests.proxy.worker_process import ask, echo, relay, worker_process
 
 WAIT_S = 30.0  # for a process to start on two busy cores
 
@@ -333,6 +333,26 @@ async def test_what_is_open_may_end_before_workers_are_stopped(
 
     await stopping
     assert not is_any_alive(tmp_path / "mesh" / "worker-0.lock")
+
+
+async def test_a_worker_that_a_user_starts_takes_its_proxy_and_gives_it_back(
+    make: Start, backend: int, tmp_path: Path
+) -> None:
+    part = await make().start()
+    part.feed.put(relay(tmp_path / "a.sock", backend))
+    part.feed.put(relay(tmp_path / "b.sock", backend, "other"))
+    await part.applied("web", "other")
+
+    async with worker_process(part.feed.path, "--only", "web"):
+        await until(lambda: len(part.feed.workers) == 2, WAIT_S)
+        await part.applied("web", "other")
+        own = next(w for w in part.feed.workers if w.process in part.workers.processes)
+        await until(lambda: ["other"] == list(own.serving), WAIT_S)
+        assert b"hello" == await ask(tmp_path / "a.sock", b"hello")
+
+    await until(lambda: len(part.feed.workers) == 1, WAIT_S)
+    await part.applied("web", "other")
+    assert b"hello" == await ask(tmp_path / "a.sock", b"hello")
 
 
 async def test_a_worker_reports_little_memory(make: Start, backend: int, tmp_path: Path) -> None:
