@@ -224,5 +224,5 @@ class Outbox:
         if trailers:
             self.headers(stream, trailers, end=True)
         else:
-            self._out.append(frames.head(Type.DATA, frames.END_STREAM, stream.id, 0))
+            self.put(frames.head(Type.DATA, frames.END_STREAM, stream.id, 0))
             stream.is_local_done = True

@@ -46,6 +46,16 @@ def test_the_end_goes_alone_if_the_last_part_was_sent():
     assert [(1, 0, 1)] == sent(box)
 
 
+def test_the_end_goes_alone_if_another_streams_end_came_between():
+    box, stream, other = outbox(), Stream(1, 100, 0), Stream(3, 100, 0)
+    box.data(stream, b"abc")
+
+    box.finish(other, [])
+    box.finish(stream, [])
+
+    assert [(1, 3, 0), (3, 0, 1), (1, 0, 1)] == sent(box)
+
+
 def test_the_end_waits_behind_what_is_queued():
     box, stream = outbox(), Stream(1, 2, 0)
     box.data(stream, b"abcd")
