@@ -79,6 +79,7 @@ class Record(msgspec.Struct, kw_only=True):
     """What became of one request, or of one TCP connection; filled in as it goes.
 
     ``flags`` and ``detail`` as in `proxy.messages.Tapped`. ``started_s`` is monotonic.
+    ``opened_as`` is the recorder's: the edge that an open connection counts for.
     """
 
     started_s: float
@@ -103,6 +104,7 @@ class Record(msgspec.Struct, kw_only=True):
     span_id: str = ""
     parent_span_id: str = ""
     is_sampled: bool = False
+    opened_as: tuple[str, ...] = ()
 
 
 class Recorder(Protocol):
