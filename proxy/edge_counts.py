@@ -27,7 +27,8 @@ FLAG_FIELDS: Final = {
 }
 """The flags of a record that are counted, and as what."""
 
-EdgeKey = tuple[str, str, str, str, str, str, str]
+EdgeKey = tuple[str, ...]
+"""The parts of an `Edge`, in its order."""
 
 
 class Counter:

@@ -11,7 +11,7 @@ from typing import Final
 
 from typing_extensions import override
 
-from proxy.api import Endpoint
+from proxy.api import Endpoint, Route
 from proxy.carrier import SocketCarrier
 from proxy.connection import Carrier, Facts, Handler
 from proxy.core.authorize import decide_connection
@@ -45,6 +45,7 @@ class TcpProxy(Handler):
     @override
     def connection_made(self, carrier: Carrier) -> None:
         self._carrier = carrier
+        self._name()
         self._serving.recorder.opened(self._record)
         if denial := self._denial():
             self._refuse("denied", denial)
@@ -126,6 +127,16 @@ class TcpProxy(Handler):
 
     # Decisions.
 
+    def _name(self) -> None:
+        """Say whose connection it is, and where it is to go."""
+        record, chain = self._record, self._serving.chain
+        peer = record.facts.peer
+        if chain.routes:
+            record.route, record.cluster = _way(chain.routes[0])
+        record.source = chain.source or (peer.service if peer is not None else "")
+        upstream = self._serving.upstream(record.cluster)
+        record.destination = chain.destination or (upstream.cluster.service if upstream else "")
+
     def _denial(self) -> str:
         """Why the client may not be here; empty if it may."""
         peer = self._record.facts.peer
@@ -187,7 +198,7 @@ class TcpProxy(Handler):
         if route is None:
             return "the chain leads nowhere"
         weighted = route.clusters[0]
-        self._record.route, self._record.cluster = route.name, weighted.cluster
+        self._record.route, self._record.cluster = _way(route)
         upstream = self._serving.upstream(weighted.cluster)
         if upstream is None:
             return f"there is no cluster {weighted.cluster}"
@@ -313,6 +324,11 @@ class _InstanceSide(Handler):
     @override
     def resume_writing(self) -> None:
         self._proxy.instance_paused(is_paused=False)
+
+
+def _way(route: Route) -> tuple[str, str]:
+    """The names of a route and of the cluster that it leads to."""
+    return route.name, route.clusters[0].cluster
 
 
 def _lend(carrier: Carrier) -> None:

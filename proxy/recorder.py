@@ -101,11 +101,13 @@ class _ChainRecorder:
         self._serving = serving
 
     def opened(self, record: Record) -> None:
-        self._recording.edges.opened(self._key(record))
+        record.opened_as = key = self._key(record)
+        self._recording.edges.opened(key)
 
     def closed(self, record: Record) -> None:
         key = self._key(record)
-        self._recording.edges.closed(key)
+        # What a connection is for may be known better, or differently, when it ends.
+        self._recording.edges.closed(record.opened_as or key)
         if self._serving.chain.protocol == "tcp":
             self._recording.edges.of(key).add_stream(record)
             self._tell(record, key)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import msgspec
 import pytest
 
 from proxy.api import FilterChain
@@ -231,6 +232,23 @@ async def test_denied_peer_reaches_nobody(authority: Authority) -> None:
 
     assert ["denied"] == inbound.record.flags
     assert 0 == inbound.record.attempts
+
+
+async def test_connection_is_told_with_who_calls_whom(authority: Authority) -> None:
+    async with backend() as app, pair(authority, app) as (_, inbound, entry):
+        chain = inbound.chains[0]
+        chain.change(msgspec.structs.replace(chain.chain, destination="api"))
+        async with calling(entry) as (reader, writer):
+            await ping(reader, writer)
+            (opened,) = inbound.told.open
+            names = (opened.source, opened.destination, opened.route, opened.cluster)
+
+    assert (
+        "web",
+        "api",
+        chain.chain.routes[0].name,
+        chain.chain.routes[0].clusters[0].cluster,
+    ) == names
 
 
 async def test_lost_access_cuts_the_open_connection_alone(authority: Authority) -> None:

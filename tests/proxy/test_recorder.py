@@ -42,6 +42,20 @@ def test_a_connection_is_counted_with_its_bytes() -> None:
     assert ((), {}) == fakes.recording.take()
 
 
+def test_a_connection_ends_where_it_was_opened_though_its_names_are_others_now() -> None:
+    fakes = Fakes()
+    recorder = serving_of(fakes).recorder
+    told = record()
+    recorder.opened(told)
+
+    told.cluster = "other"
+    recorder.closed(told)
+
+    assert {0} == {counts.connections_open for counts in fakes.recording.take()[0]}
+    recorder.opened(record())
+    assert [1] == [counts.connections_open for counts in fakes.recording.take()[0]]
+
+
 def test_requests_and_failed_handshakes_are_counted() -> None:
     fakes = Fakes()
     recorder = serving_of(fakes, protocol="http").recorder
