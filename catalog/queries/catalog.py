@@ -13,14 +13,18 @@ from catalog.queries.terminating import gateway_instances
 from catalog.read import Read
 from catalog.rows.node import Node
 from catalog.rows.service import (
-    KIND_CONNECT_PROXY,
     KIND_TERMINATING_GATEWAY,
     ServiceInstance,
     ServiceNode,
 )
 from catalog.store import Store
 from catalog.tables import NODES, SERVICES
-from catalog.writes.catalog import LAST_EXTINCTION, kind_index, service_index
+from catalog.writes.catalog import (
+    LAST_EXTINCTION,
+    connect_index,
+    kind_index,
+    service_index,
+)
 
 NODE_ID_PREFIX_MIN: Final = 2  # characters that a node id must at least be given with
 
@@ -38,12 +42,16 @@ def depend_on_service(read: Read, name: str, tables: Iterable[str]) -> None:
 
 
 def depend_on_connect(read: Read, name: str, found: Iterable[ServiceInstance]) -> None:
-    """Set the read's index for a list of what serves a service with mutual TLS."""
+    """Set the read's index for a list of what serves a service with mutual TLS.
+
+    Proxies of other services do not matter: in a mesh every host waits for some of these lists.
+    """
     servers = dict.fromkeys(service_index(instance.service.service) for instance in found)
     servers[service_index(name)] = None
-    read.depend(*servers, kind_index(KIND_CONNECT_PROXY), kind_index(KIND_TERMINATING_GATEWAY))
-    if not read.store.has(SERVICES, "service", name.lower()):
-        # The last native instance takes the service's own index with it.
+    read.depend(*servers, connect_index(name), kind_index(KIND_TERMINATING_GATEWAY))
+    exists = (read.store.has(SERVICES, by, name.lower()) for by in ("service", "connect"))
+    if not all(exists):
+        # The last native instance takes the service's own index with it, the last proxy its own.
         read.depend(LAST_EXTINCTION)
     if not read.index:
         read.at_least(read.store.last_index("nodes", "services", LAST_EXTINCTION))

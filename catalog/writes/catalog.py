@@ -11,7 +11,7 @@ from catalog.commands import Deregister, Register
 from catalog.errors import Conflict, Invalid
 from catalog.rows.check import CRITICAL, SERF_HEALTH, HealthCheck
 from catalog.rows.node import Node
-from catalog.rows.service import NodeService, ServiceInstance
+from catalog.rows.service import KIND_CONNECT_PROXY, NodeService, ServiceInstance
 from catalog.tables import CHECKS, COORDINATES, NODES, SERVICES, SESSIONS
 from catalog.writes import session as sessions
 from catalog.writes.tx import Tx
@@ -27,6 +27,11 @@ def service_index(name: str) -> str:
 def kind_index(kind: str) -> str:
     """The last-change index of all services of one kind."""
     return f"service_kind.{kind or 'typical'}"
+
+
+def connect_index(name: str) -> str:
+    """The last-change index of the proxies of one service."""
+    return f"service_connect.{name.lower()}"
 
 
 def register(tx: Tx, command: Register) -> bool:
@@ -141,6 +146,14 @@ def touch_services_of_node(tx: Tx, name: str) -> None:
 
 def _touch(tx: Tx, service: NodeService) -> None:
     tx.changed(service_index(service.service), kind_index(service.kind))
+    if name := _proxied(service):
+        tx.changed(connect_index(name))
+
+
+def _proxied(service: NodeService) -> str:
+    """The service that a proxy stands before; empty for what is none."""
+    is_proxy = service.kind == KIND_CONNECT_PROXY
+    return service.proxy.destination_service_name.lower() if is_proxy else ""
 
 
 # Service instances.
@@ -164,8 +177,12 @@ def put_service(tx: Tx, node_name: str, service: NodeService) -> NodeService:
             # The instance changes its service: the old one loses it.
             tx.store.delete(SERVICES, (node_name.lower(), service.id))
             _forget_service(tx, before.service)
-        elif before.service.kind != service.kind:
-            tx.changed(kind_index(before.service.kind))
+        else:
+            if before.service.kind != service.kind:
+                tx.changed(kind_index(before.service.kind))
+            if _proxied(before.service) != _proxied(service):
+                tx.store.delete(SERVICES, (node_name.lower(), service.id))
+                _forget_proxy(tx, before.service)
     row = replace(row, create_index=row.create_index if before else tx.index, modify_index=tx.index)
     tx.store.put(SERVICES, ServiceInstance(node=node_name, service=row))
     tx.changed("services")
@@ -188,10 +205,23 @@ def delete_service(tx: Tx, node_name: str, service_id: str) -> None:
 
 def _forget_service(tx: Tx, service: NodeService) -> None:
     tx.changed(kind_index(service.kind))
+    _forget_proxy(tx, service)
     if tx.store.has(SERVICES, "service", service.service.lower()):
         tx.changed(service_index(service.service))
     else:
         tx.store.drop_index(service_index(service.service))
+        tx.changed(LAST_EXTINCTION)
+
+
+def _forget_proxy(tx: Tx, service: NodeService) -> None:
+    """A service has one proxy less; the last one takes the index with it."""
+    name = _proxied(service)
+    if not name:
+        return
+    if tx.store.has(SERVICES, "connect", name):
+        tx.changed(connect_index(name))
+    else:
+        tx.store.drop_index(connect_index(name))
         tx.changed(LAST_EXTINCTION)
 
 

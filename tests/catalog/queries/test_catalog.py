@@ -321,3 +321,15 @@ def test_index_moves_with_everything_that_changes_what_serves(
 
     _, after = replica.read(catalog.connect_instances, "web")
     assert before.index < after.index == replica.index
+
+
+def test_connect_reader_does_not_hear_of_other_services_proxies(replica: Replica) -> None:
+    replica.register("n", service=proxy("web-proxy", "web"))
+    woken: list[int] = []
+    _, before = replica.read(catalog.connect_instances, "web")
+    replica.store.watches.add(before.watched, lambda: woken.append(1))
+
+    replica.register("n2", service=proxy("db-proxy", "db"))
+
+    _, after = replica.read(catalog.connect_instances, "web")
+    assert ([], before.index) == (woken, after.index)

@@ -178,7 +178,18 @@ def test_instance_that_changes_its_kind_moves_both_kinds(replica: Replica) -> No
         "service.p",
         "service_kind.typical",
         "service_kind.connect-proxy",
+        "service_last_extinction",  # web has no proxy any more
     }
+
+
+def test_proxy_that_changes_its_service_moves_both(replica: Replica) -> None:
+    for name in ("web", "db"):
+        proxy = ConnectProxy(destination_service_name=name)
+        replica.register("n", service=service("other", kind="connect-proxy", proxy=proxy))
+        replica.register("n", service=service("p", kind="connect-proxy", proxy=proxy))
+
+    assert {"service_connect.web", "service_connect.db"} & moved(replica) == {"service_connect.db"}
+    assert replica.store.last_index("service_connect.web") == 0
 
 
 def test_last_instance_takes_the_services_index_with_it(replica: Replica) -> None:
