@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 
 from agent.cli.command import Call
 from agent.cli.failure import Failure, explaining
@@ -81,18 +82,31 @@ def roots(call: Call) -> int:
         found = call.client.get_json(f"{_BASE}/roots")["Roots"]
         living = Counter(leaf["RootID"] for leaf in call.client.get_json(f"{_BASE}/leaves"))
         configuration = call.client.get_json(_PATH)
-    leaf_life_s = parse_duration(configuration["Config"]["LeafCertTTL"]) / SECOND
-    rows = []
-    for root in found:
-        start, end = (datetime.fromisoformat(root[name]) for name in ("NotBefore", "NotAfter"))
-        due_s = root_due_s(start.timestamp(), end.timestamp(), leaf_life_s)
-        due = datetime.fromtimestamp(int(due_s), UTC).isoformat()
-        state = "active" if root["Active"] else "inactive"
-        next_root = due.replace("+00:00", "Z") if root["Active"] else "-"
-        key = f"{root['PrivateKeyType']} {root['PrivateKeyBits']}"
-        rows.append([root["ID"], state, key, root["NotAfter"], next_root, str(living[root["ID"]])])
+    rows = [
+        [
+            root["ID"],
+            "active" if root["Active"] else "inactive",
+            f"{root['PrivateKeyType']} {root['PrivateKeyBits']}",
+            root["NotAfter"],
+            _next_root(root, configuration) if root["Active"] else "-",
+            str(living[root["ID"]]),
+        ]
+        for root in found
+    ]
     table(("ID", "State", "Key", "Ends", "Next Root", "Leaves"), rows)
     return 0
+
+
+def _next_root(root: dict[str, Any], configuration: dict[str, Any]) -> str:
+    """When the servers make another root."""
+    config = configuration["Config"]
+    given = [config.get(name) for name in ("PrivateKey", "RootCert", "DisableCrossSigning")]
+    if configuration["Provider"] != "consul" or any(given):
+        return "by hand"
+    start, end = (datetime.fromisoformat(root[name]) for name in ("NotBefore", "NotAfter"))
+    leaf_life_s = parse_duration(config["LeafCertTTL"]) / SECOND
+    due_s = root_due_s(start.timestamp(), end.timestamp(), leaf_life_s)
+    return datetime.fromtimestamp(int(due_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def rotate(call: Call) -> int:

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 PATH = "/v1/connect/ca/configuration"
 
 
@@ -65,11 +67,11 @@ def root(identifier, *, active):
     }
 
 
-def say_roots(agent):
+def say_roots(agent, provider="consul", **config):
     found = [root("aa", active=False), root("bb", active=True)]
     agent.say("GET", f"{BASE}/roots", {"ActiveRootID": "bb", "Roots": found})
     agent.say("GET", f"{BASE}/leaves", [{"RootID": "aa"}, {"RootID": "bb"}, {"RootID": "bb"}])
-    agent.say("GET", PATH, {"Provider": "consul", "Config": {"LeafCertTTL": "72h"}})
+    agent.say("GET", PATH, {"Provider": provider, "Config": {"LeafCertTTL": "72h", **config}})
 
 
 def test_roots_are_shown_with_their_ends_and_leaves(agent, cli):
@@ -133,3 +135,14 @@ def test_revocations_and_leaves_are_tables_or_json(agent, cli):
     assert json.loads(as_json.out) == [revocation]
     assert nothing.out == ""
     assert "filter=" in agent.requests[2].raw_path
+
+
+@pytest.mark.parametrize(
+    ("provider", "config"), [("vault", {}), ("consul", {"PrivateKey": "hidden"})]
+)
+def test_roots_that_the_servers_do_not_replace_say_so(agent, cli, provider, config):
+    say_roots(agent, provider, **config)
+
+    result = cli("connect", "ca", "roots")
+
+    assert "  by hand" in result.out
