@@ -23,22 +23,11 @@ from proxy.exchange_retries import Retries, outcome_of
 from proxy.exchange_timing import Timing
 from proxy.http import Answer, Exchange, Exchanges, Fault, Headers, RequestHead, ResponseHead
 from proxy.http_pool import pool_of
-from proxy.local_reply import Reply, send
+from proxy.local_reply import CLIENT_TIMED_OUT, TIMED_OUT, Reply, fault_reply, send
 from proxy.mirror import Copy, begin_copy
 from proxy.serving import OverloadError
 
-TIMED_OUT: Final = Reply(status=504, flag="timeout", body="upstream request timeout")
-CLIENT_TIMED_OUT: Final = Reply(status=408, flag="timeout", body="request timeout")
 NONE: Final[frozenset[str]] = frozenset()
-_FAULT_REPLIES: Final = {
-    Fault.CONNECT: (503, "upstream connect error: the connection could not be made"),
-    Fault.STALE: (503, "upstream reset before its answer: the connection was closed"),
-    Fault.RESET: (503, "upstream reset before its answer"),
-    Fault.REFUSED: (503, "upstream refused the request"),
-    Fault.PROTOCOL: (502, "upstream broke the rules of its protocol"),
-    Fault.OVERFLOW: (503, "too much is waiting for the upstream"),
-    Fault.TIMEOUT: (504, "upstream request timeout"),
-}
 
 
 class HttpExchanges(Exchanges):
@@ -193,7 +182,7 @@ class HttpExchange(Exchange):
         try:
             upstream.begin(choice)
         except OverloadError as error:
-            self._reply(_fault_reply(Fault.OVERFLOW, str(error)))
+            self._reply(fault_reply(Fault.OVERFLOW, str(error)))
             return
         self._record.endpoint = choice.endpoint.id
         self._record.attempts += 1
@@ -275,7 +264,7 @@ class HttpExchange(Exchange):
         elif self._may_retry(outcome):
             self._again(outcome)
         else:
-            self._reply(_fault_reply(fault, detail))
+            self._reply(fault_reply(fault, detail))
 
     def attempt_full(self) -> None:
         """The instance takes no more for now: nor do we."""
@@ -401,9 +390,3 @@ class HttpExchange(Exchange):
         serving = self._origin.serving
         self._record.ended_s = serving.now_s()
         serving.recorder.finished(self._record)
-
-
-def _fault_reply(fault: Fault, detail: str) -> Reply:
-    status, body = _FAULT_REPLIES[fault]
-    flag = {Fault.OVERFLOW: "overflow", Fault.TIMEOUT: "timeout"}.get(fault, fault.value)
-    return Reply(status=status, flag=flag, body=body, detail=detail or body)

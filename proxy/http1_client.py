@@ -68,6 +68,7 @@ class Http1Client(Handler, ClientConnection, Request):
         self._chunked: ChunkedBody | None = None
         self._is_kept = True
         self._is_paused = False
+        self._is_congested = False
         self._is_used = False  # an answer came over it
         self._is_tunnel = False
         self._is_heard = False  # a byte of the open request's answer came
@@ -85,7 +86,7 @@ class Http1Client(Handler, ClientConnection, Request):
     @override
     def bytes_sent(self) -> int:
         """Bytes of the open request that were handed to the connection."""
-        return self._bytes_sent
+        return 0 if self._output.is_holding else self._bytes_sent
 
     @override
     def open(self, head: RequestHead, response: Response) -> Request:
@@ -94,7 +95,7 @@ class Http1Client(Handler, ClientConnection, Request):
         self._response = response
         self._writes_chunks = message.is_chunked
         self._is_begun = self._is_heard = False
-        self._bytes_sent = 0
+        self._bytes_sent = len(message.text)
         self._left = 0
         if head.has_body:
             self._is_sent = False
@@ -102,7 +103,6 @@ class Http1Client(Handler, ClientConnection, Request):
         else:
             self._is_sent = not head.upgrade
             self._output.write(message.text)
-            self._bytes_sent = len(message.text)
         return self
 
     @override
@@ -131,7 +131,6 @@ class Http1Client(Handler, ClientConnection, Request):
         self._is_sent = True
         if self._writes_chunks:
             self._output.write(last_chunk(trailers))
-            self._bytes_sent += 1
         else:
             self._output.flush()
 
@@ -198,11 +197,13 @@ class Http1Client(Handler, ClientConnection, Request):
 
     @override
     def pause_writing(self) -> None:
+        self._is_congested = True
         if self._response is not None:
             self._response.request_paused()
 
     @override
     def resume_writing(self) -> None:
+        self._is_congested = False
         if self._response is not None:
             self._response.request_resumed()
 
@@ -295,7 +296,7 @@ class Http1Client(Handler, ClientConnection, Request):
         self._left = 0
         if self._is_paused:
             self.resume()
-        if self._is_kept and self._is_sent and not self._unread:
+        if self._is_kept and self._is_sent and not self._unread and not self._is_congested:
             self._owner.freed(self)
         else:
             self._end()

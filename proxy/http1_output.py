@@ -22,6 +22,11 @@ class Output:
         self._held = b""
         self._is_due = False
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether something was not handed to the connection yet."""
+        return bool(self._held)
+
     def hold(self, part: bytes) -> None:
         """Send with what follows; more is about to."""
         self._held += part

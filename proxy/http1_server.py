@@ -49,6 +49,7 @@ class Http1Server(Timed, Handler, Answer):
         self._is_reading = False
         self._is_paused = False  # by the exchange
         self._is_full = False  # of what waits
+        self._is_congested = False  # the client takes no more for now: no further request is read
         self._is_over = False  # no further request is read
         self._dropped_bytes = 0
         self._exchange: Exchange | None = None
@@ -93,13 +94,17 @@ class Http1Server(Timed, Handler, Answer):
 
     @override
     def pause_writing(self) -> None:
+        self._is_congested = True
         if self._exchange is not None:
             self._exchange.answer_paused()
 
     @override
     def resume_writing(self) -> None:
+        self._is_congested = False
         if self._exchange is not None:
             self._exchange.answer_resumed()
+        elif self._unread and not self._is_reading:
+            self._read()
 
     def changed(self) -> None:
         """Look again whether the connection should end."""
@@ -132,7 +137,7 @@ class Http1Server(Timed, Handler, Answer):
         if self._is_over:
             self._drop()
             return False
-        if self._head is None:
+        if self._head is None and not self._is_congested:
             return self._take_head()
         if self._left > 0 or self._chunked is not None or self._left == TUNNEL:
             self._take_body()

@@ -32,6 +32,7 @@ class HttpServer(Handler):
         self._carrier: Carrier
         self._deadlines = Deadlines(serving.now_s, serving.call_later)
         self._codec: Http1Server | Http2Server | None = None
+        self._is_told = False  # which version it is
         self._first = b""
         self._record: Record | None = None
         self._undo: Callable[[], None] | None = None
@@ -54,21 +55,24 @@ class HttpServer(Handler):
         serving.recorder.opened(self._record)
         self._undo = serving.on_changed(self._changed)
         alpn = self._facts.alpn or carrier.alpn
-        if alpn:
-            self._begin(is_http2=alpn == HTTP2)
+        self._is_told = bool(alpn)
+        self._begin(is_http2=alpn == HTTP2)
 
     @override
     def data_received(self, chunk: bytes) -> None:
-        if self._codec is not None:
-            self._codec.data_received(chunk)
-            return
-        if self._record is None:
+        codec = self._codec
+        if codec is None:
             return  # it was not let in
-        self._first += chunk
-        is_http2 = self._first.startswith(PREFACE)
-        if is_http2 or not PREFACE.startswith(self._first):
-            self._begin(is_http2=is_http2).data_received(self._first)
-            self._first = b""
+        if not self._is_told:
+            chunk = self._first + chunk
+            if not chunk.startswith(PREFACE) and PREFACE.startswith(chunk):
+                self._first = chunk
+                return
+            self._is_told = True
+            if chunk.startswith(PREFACE):
+                self._deadlines.close()
+                codec = self._begin(is_http2=True)
+        codec.data_received(chunk)
 
     @override
     def eof_received(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from proxy.http import Answer, Headers, RequestHead, ResponseHead
+from proxy.http import Answer, Fault, Headers, RequestHead, ResponseHead
 
 DENIED: Final = "access denied"
 REASON_HEADER: Final = b"x-proconsul-denied"
@@ -36,6 +36,26 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     body: str
     detail: str = ""
     headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+TIMED_OUT: Final = Reply(status=504, flag="timeout", body="upstream request timeout")
+CLIENT_TIMED_OUT: Final = Reply(status=408, flag="timeout", body="request timeout")
+_FAULT_REPLIES: Final = {
+    Fault.CONNECT: (503, "upstream connect error: the connection could not be made"),
+    Fault.STALE: (503, "upstream reset before its answer: the connection was closed"),
+    Fault.RESET: (503, "upstream reset before its answer"),
+    Fault.REFUSED: (503, "upstream refused the request"),
+    Fault.PROTOCOL: (502, "upstream broke the rules of its protocol"),
+    Fault.OVERFLOW: (503, "too much is waiting for the upstream"),
+    Fault.TIMEOUT: (504, "upstream request timeout"),
+}
+
+
+def fault_reply(fault: Fault, detail: str) -> Reply:
+    """The answer where the last attempt ended before its time."""
+    status, body = _FAULT_REPLIES[fault]
+    flag = {Fault.OVERFLOW: "overflow", Fault.TIMEOUT: "timeout"}.get(fault, fault.value)
+    return Reply(status=status, flag=flag, body=body, detail=detail or body)
 
 
 def send(reply: Reply, answer: Answer, request: RequestHead, *, is_grpc: bool) -> int:

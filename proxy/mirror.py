@@ -4,6 +4,7 @@ A copy is kept until its request is complete, then sent on its own: it can neith
 request that it is of. One whose body is too large is not sent. Source: Envoy's request mirroring.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from typing_extensions import override
@@ -33,6 +34,7 @@ class Copy(Trier):
         self._bytes = 0
         self._is_off = False
         self._attempt: Attempt | None = None
+        self._undo: Callable[[], None] | None = None  # of the timer
 
     def body(self, chunk: bytes) -> None:
         """Keep a part of the body."""
@@ -58,16 +60,23 @@ class Copy(Trier):
             return
         pool = pool_of(upstream, self._serving)
         self._attempt = Attempt(self, pool, choice, self._head, self._body)
-        self._serving.call_later(self._timeout_s, self.cancel)
+        self._undo = self._serving.call_later(self._timeout_s, self.cancel)
         self._attempt.begin(fresh=False)
 
     def cancel(self) -> None:
         """Send no copy, or wait no longer for its answer."""
         self._is_off = True
         self._body.release()
-        attempt, self._attempt = self._attempt, None
+        attempt = self._attempt
+        self._end()
         if attempt is not None:
             attempt.cancel(Fault.TIMEOUT, failed=False)
+
+    def _end(self) -> None:
+        self._attempt = None
+        if self._undo is not None:
+            self._undo()
+            self._undo = None
 
     @override
     def attempt_sent(self) -> None:
@@ -96,15 +105,15 @@ class Copy(Trier):
     @override
     def attempt_answered(self, head: ResponseHead, *, end: bool) -> None:
         if end:
-            self._attempt = None
+            self._end()
 
     @override
     def attempt_ended(self, trailers: Headers) -> None:
-        self._attempt = None
+        self._end()
 
     @override
     def attempt_failed(self, fault: Fault, detail: str) -> None:
-        self._attempt = None
+        self._end()
 
 
 def begin_copy(serving: Serving, route: Route, head: RequestHead, record: Record) -> Copy | None:

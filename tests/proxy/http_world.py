@@ -365,7 +365,8 @@ def cluster_of(name: str, *, endpoints: int = 1, **more: Any) -> Cluster:
             for number in range(endpoints)
         ),
     )
-    return Cluster(name=name, service=name, protocol="http", groups=(group,), **more)
+    fields = {"protocol": "http", "groups": (group,)} | more
+    return Cluster(name=name, service=name, **fields)
 
 
 def route_of(cluster: str = "web", **more: Any) -> Route:

@@ -1,5 +1,5 @@
 import uuid
-from random import Random  # noqa: TID251 - a seeded generator
+from random import Random
 
 import pytest
 

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,7 +37,7 @@ def test_it_does_not_matter_where_the_connection_cuts(contents: list[bytes], cut
     read = body()
     got = b""
     rest = b""
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         if read.is_complete:
             rest += text[start:end]
         else:

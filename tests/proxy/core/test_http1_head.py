@@ -359,9 +359,8 @@ def test_no_bytes_make_reading_fail_in_another_way(noise: bytes):
     for head in (noise, LINE + noise, LINE + b"\r\n" + noise):
         try:
             line = request(head)
-        except HeadError as error:
-            assert error.status in (400, 405, 431, 501, 505)
-        else:
-            for name, value in line.head.headers:
-                assert re.fullmatch(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", name)
-                assert not re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", value)
+        except HeadError:
+            continue
+        for name, value in line.head.headers:
+            assert re.fullmatch(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", name)
+            assert not re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", value)
