@@ -47,14 +47,21 @@ KEEP_ALIVE_PING: Final = b"keep-ali"
 _log = logging.getLogger("proxy.http2")
 
 
+KEEP_ALIVE_INTERVAL_S: Final = 310.0
+"""Servers of gRPC take it for an attack to be asked again within five minutes, unless they sent
+something in between, and close the connection."""
+KEEP_ALIVE_TIMEOUT_S: Final = 20.0  # gRPC's own default
+
+
 class KeepAlive(msgspec.Struct, frozen=True, kw_only=True):
     """When a connection with open requests that says nothing is asked whether it lives.
 
-    0 turns it off. gRPC servers close a connection that asks more than twice in ten seconds.
+    An interval of 0 turns it off. Source: gRPC, keep-alive (GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_
+    WITHOUT_DATA_MS).
     """
 
-    interval_s: float = 30.0
-    timeout_s: float = 10.0
+    interval_s: float = KEEP_ALIVE_INTERVAL_S
+    timeout_s: float = KEEP_ALIVE_TIMEOUT_S
 
 
 class ClientStream(StreamIntake, Request):
