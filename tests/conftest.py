@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from tests.system.agent_process import AgentProcess, AgentStarter
+from tests.system.cluster import Cluster
 
 # The same examples on every run: a search for new ones belongs to a person who watches it
 # (HYPOTHESIS_PROFILE=search), not to whoever changes something else. Machines differ in speed.
@@ -36,6 +37,19 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentProcess]:
         starter.end_all()
 
 
+@pytest.fixture(scope="module")
+def mesh_agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A server and two clients, `one` and `two`, that a module shares; use services of your own."""
+    starter = AgentStarter(tmp_path_factory.mktemp("mesh"))
+    try:
+        cluster = Cluster(starter)
+        for name in ("one", "two"):
+            cluster.client(name, "-hcl=connect { enabled = true }")
+        yield cluster
+    finally:
+        starter.end_all()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -55,6 +69,8 @@ def agents_of(fixture: object) -> list[AgentProcess]:
     match fixture:
         case AgentProcess():
             return [fixture]
+        case Cluster():
+            return fixture.agents
         case AgentStarter():
             return fixture.processes
         case _:

@@ -114,6 +114,13 @@ class AgentProcess:
         """Port of DNS, UDP and TCP."""
         return self.ports["dns"]
 
+    @property
+    def data_dir(self) -> Path | None:
+        """Where it keeps its data; None if its arguments name no such place."""
+        option = "-data-dir="
+        given = (each for each in self.arguments if each.startswith(option))
+        return next((Path(each.removeprefix(option)) for each in given), None)
+
     def command(self) -> list[str]:
         """The whole command line of the agent."""
         ports = [f"-{name}-port={port}" for name, port in self.ports.items()]
@@ -295,9 +302,22 @@ class AgentStarter:
         return process
 
     def end_all(self) -> None:
-        """Kill what still runs."""
+        """Kill what still runs, and the workers that outlived it."""
         for process in self.processes:
             process.kill()
+        for process in self.processes:
+            if process.data_dir is not None:
+                end_workers(process.data_dir)
+
+
+def end_workers(data_dir: Path) -> None:
+    """Kill the proxies' workers of an agent by its data directory, which outlive it by design."""
+    feed = os.fsencode(data_dir / "mesh" / "feed.sock")
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+            if b"--feed" in words and feed in words:
+                os.kill(int(entry.name), signal.SIGKILL)
 
 
 def resident_bytes(pid: int) -> int:

@@ -1,0 +1,148 @@
+"""Requests in numbers, and what `mesh explain` says of them, to hold the one against the other."""
+
+import http.client
+import math
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from tests.system.agent_process import LOOPBACK, AgentProcess, wait_until
+from tests.system.mesh_site import CALL_TIMEOUT_S, REACH_WAIT_S, Answer, Sidecar
+
+# Of 1,000 correct runs one fails by chance; 3.29 standard deviations to either side.
+DEVIATIONS_MAX = 3.29
+# One connection of HTTP/1.1 has one request open.
+CONNECTIONS = 4
+
+
+def spread(
+    port: int,
+    count: int,
+    *,
+    path: str = "/",
+    headers: Mapping[str, str] | None = None,
+    connections: int = CONNECTIONS,
+) -> Counter[str]:
+    """Who served so many requests, by name; an answer that is not 200 counts as its status."""
+    found: Counter[str] = Counter()
+    lock = threading.Lock()
+
+    def run(share: int) -> None:
+        own = Counter(_ask_all(port, share, path, dict(headers or {})))
+        with lock:
+            found.update(own)
+
+    shares = [
+        count // connections + (number < count % connections) for number in range(connections)
+    ]
+    threads = [threading.Thread(target=run, args=(share,)) for share in shares if share]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def _ask_all(port: int, count: int, path: str, headers: dict[str, str]) -> list[str]:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=CALL_TIMEOUT_S)
+    served = []
+    for _ in range(count):
+        try:
+            connection.request("GET", path, headers=headers)
+            answer = connection.getresponse()
+            answer.read()
+            is_good = answer.status == 200
+            served.append(answer.headers.get("X-Served-By", "") if is_good else str(answer.status))
+        except (OSError, http.client.HTTPException) as error:
+            served.append(repr(error))
+            connection.close()
+    connection.close()
+    return served
+
+
+def assert_share(expected_percent: float, count: int, total: int) -> None:
+    """A count that chance may give at this percentage of a total (binomial, 99.9 %)."""
+    share = expected_percent / 100
+    allowed = DEVIATIONS_MAX * math.sqrt(total * share * (1 - share))
+    assert abs(count - total * share) <= allowed, f"{count} of {total} at {expected_percent} %"
+
+
+def wait_answer(
+    sidecar: Sidecar,
+    upstream: str,
+    wanted: Callable[[Answer], bool],
+    path: str = "/",
+    **options: Any,
+) -> Answer:
+    """The first answer that is as wanted: what is written to the catalog comes a moment later."""
+
+    def ask() -> Answer | None:
+        try:
+            answer = sidecar.call(upstream, path, **options)
+        except (OSError, http.client.HTTPException):
+            return None
+        return answer if wanted(answer) else None
+
+    what = f"{sidecar.service} gets what it wants of {upstream}{path}"
+    return wait_until(ask, timeout_s=REACH_WAIT_S, what=what)  # type: ignore[return-value]  # truthy
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What `mesh explain` answered."""
+
+    answer: Mapping[str, Any]
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Percentages by cluster."""
+        return {share["Cluster"]: share["Percent"] for share in self.answer["Shares"] or ()}
+
+    @property
+    def instances(self) -> set[str]:
+        """The services (ids) that may be chosen, whichever share takes the request."""
+        return {
+            instance["ID"].rpartition("/")[2].removesuffix("-sidecar-proxy")
+            for share in self.answer["Shares"] or ()
+            for group in share["Groups"]
+            if group["InUse"]
+            for instance in group["Instances"]
+            if instance["Usable"]
+        }
+
+    @property
+    def route(self) -> Mapping[str, Any]:
+        """The route that takes the request."""
+        route: Mapping[str, Any] = self.answer["Route"]
+        return route
+
+    @property
+    def allowed(self) -> bool:
+        """Whether every share is allowed."""
+        verdicts = [share.get("Verdict") for share in self.answer["Shares"]]
+        return all(verdict is None or verdict["Allowed"] for verdict in verdicts)
+
+
+def explain(
+    agent: AgentProcess,
+    source: str,
+    destination: str,
+    path: str = "/",
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+) -> Explained:
+    """What an agent explains of a request."""
+    question = [
+        ("source", source),
+        ("destination", destination),
+        ("path", path),
+        ("method", method),
+        *(("header", f"{name}:{value}") for name, value in (headers or {}).items()),
+    ]
+    answer = agent.get(f"/v1/internal/mesh/explain?{urlencode(question)}")
+    assert answer.status == 200, answer.body
+    return Explained(answer.json)
