@@ -10,6 +10,7 @@ Nothing here decides anything; ``agent.lifecycle`` starts and stops what is made
 
 from __future__ import annotations
 
+import asyncio
 import os
 import uuid
 from collections.abc import Callable, Coroutine
@@ -37,6 +38,7 @@ from agent.local.state import LocalState
 from agent.local.sync import LocalSync
 from agent.membership.events import EventRing
 from agent.membership.membership import Membership
+from agent.mesh.xds.door import Door
 from agent.remote_exec import RemoteExec
 from agent.rpc.any_router import AnyRouter
 from agent.services import Services
@@ -67,7 +69,9 @@ if TYPE_CHECKING:
     from agent.mesh.explain import Asked
     from agent.mesh.explain_answer import Explanation
     from agent.mesh.parts import Mesh
+    from agent.mesh.xds.speaker import Speaker
     from agent.server.parts import ServerParts
+    from proxy.connection import Handler
 
 PROXY_KINDS: Final = frozenset(
     {KIND_CONNECT_PROXY, KIND_INGRESS_GATEWAY, KIND_TERMINATING_GATEWAY, KIND_MESH_GATEWAY}
@@ -103,7 +107,7 @@ class Agent:
         self.runtime = Runtime(self.metrics, self.tasks)
         self.events = EventRing()
         self.mesh: Mesh | None = None
-        self._has_mesh = False
+        self._mesh_start: asyncio.Task[None] | None = None
         self._leaves: Leaves | None = None
         self._make_membership()
         self.server = self._make_server(on_fatal) if config.server else None
@@ -150,6 +154,7 @@ class Agent:
             local=self.local,
             make_leaves=self.leaves,
             explain=self.explain,
+            feed_path=self.feed_path,
             membership=self.membership,
             events=self.events,
             server=self.server,
@@ -215,6 +220,7 @@ class Agent:
             record=self._record_http,
         )
         self.http = HttpServer(self.front, config.limits.https_handshake_timeout / SECOND)
+        self.door = Door(self.envoy_handlers, self.tasks.start)
         self.dns = DnsServer(
             RpcDirectory(self.router),
             dns_settings(config),
@@ -253,14 +259,34 @@ class Agent:
 
     def _registered(self, service_id: str) -> None:
         entry = self.local_state.services.get(service_id)
-        if entry is not None and entry.service.kind in PROXY_KINDS and not self._has_mesh:
-            self._has_mesh = True
-            self.tasks.start("mesh", self._start_mesh())
+        if entry is not None and entry.service.kind in PROXY_KINDS:
+            self._have_mesh()
+
+    def _have_mesh(self) -> asyncio.Task[None]:
+        """Start the mesh, unless it was; the task ends when it is there."""
+        if self._mesh_start is None:
+            self._mesh_start = self.tasks.start("mesh", self._start_mesh())
+        return self._mesh_start
 
     async def _start_mesh(self) -> None:
         mesh = await import_late(_load_mesh)
         self.mesh = mesh(self, self.data_directory.path if self.data_directory else None)
         await self.mesh.start()
+
+    async def feed_path(self) -> str:
+        """Where workers are told what to serve."""
+        await asyncio.shield(self._have_mesh())
+        assert self.mesh is not None
+        return str(self.mesh.feed.path)
+
+    async def envoy_handlers(self) -> Callable[[], Handler]:
+        """What speaks with an Envoy that runs in place of the own proxy."""
+        await asyncio.shield(self._have_mesh())
+        assert self.mesh is not None
+        speaker = await import_late(_load_speaker)
+        return speaker(
+            self.mesh.claims, now_s=monotonic_s, random=self.rng.random, start=self.tasks.start
+        ).handler
 
     def coordinate(self) -> Coord:
         """This node's network coordinate."""
@@ -346,6 +372,13 @@ def _load_mesh() -> type[Mesh]:
     from agent.mesh.parts import Mesh
 
     return Mesh
+
+
+def _load_speaker() -> type[Speaker]:
+    # HTTP/2 and what is above it: for agents that Envoys come to.
+    from agent.mesh.xds.speaker import Speaker
+
+    return Speaker
 
 
 def _node_id(config: RuntimeConfig, data_directory: DataDirectory | None) -> str:

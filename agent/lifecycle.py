@@ -156,6 +156,8 @@ class Lifecycle:
         if config.https_addrs:
             self._https = server_context(config)
             await agent.http.listen(config.https_addrs, tls=self._https)
+        if config.connect.enabled:
+            await agent.door.listen(config.grpc_addrs)
         for place in config.dns_addrs:
             await agent.dns.start(place.host, place.port)
 
@@ -173,6 +175,7 @@ class Lifecycle:
         agent = self.agent
         _log.info("agent stopping")
         await agent.http.close()
+        await agent.door.close()
         await agent.dns.close()
         agent.runner.stop_all()
         agent.runtime.stop()

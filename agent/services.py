@@ -44,6 +44,7 @@ class Services:
         local: LocalAgent,
         make_leaves: Callable[[], Leaves],
         explain: Callable[[Asked, str], Awaitable[Explanation]],
+        feed_path: Callable[[], Awaitable[str]],
         membership: Membership,
         events: EventRing,
         server: ServerParts | None,
@@ -64,6 +65,7 @@ class Services:
         self.started_s = started_s
         self._make_leaves = make_leaves
         self.explain = explain
+        self.feed_path = feed_path
         self._leaves: Leaves | None = None
         self._membership = membership
         self._server = server

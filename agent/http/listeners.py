@@ -77,7 +77,7 @@ class HttpServer:
     async def _listen_unix(self, path: str, unix: UnixSockets) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         file = Path(path)
-        _remove_socket(file)  # of an earlier agent that was killed
+        remove_socket(file)  # of an earlier agent that was killed
         server = await loop.create_unix_server(lambda: Connection(self.shared), path)
         self._paths.append(file)
         _hand_to_users(file, unix)
@@ -95,10 +95,11 @@ class HttpServer:
         for connection in list(self.shared.connections):
             connection.finish()
         for path in self._paths:
-            _remove_socket(path)
+            remove_socket(path)
 
 
-def _remove_socket(file: Path) -> None:
+def remove_socket(file: Path) -> None:
+    """Remove what an earlier process left at a place of ours; nothing else than a socket."""
     if file.is_socket():
         file.unlink(missing_ok=True)
 

@@ -7,6 +7,10 @@ from agent.cli.flags import Flag, Kind
 from agent.cli.rows.shared import CAS, FORMAT
 
 GROUP: Final = "Service mesh"
+WHICH_PROXY: Final = (
+    Flag("proxy-id", "Id of the registered proxy."),
+    Flag("sidecar-for", "Id of the service instance whose sidecar it is."),
+)
 
 ROWS: Final[tuple[Command, ...]] = (
     Command(
@@ -125,6 +129,41 @@ ROWS: Final[tuple[Command, ...]] = (
                 Kind.SWITCH,
             ),
         ),
+    ),
+    Command(
+        "connect proxy",
+        GROUP,
+        "Run the proxy of a service in the foreground",
+        "connect_proxy:proxy",
+        flags=(
+            *WHICH_PROXY,
+            Flag("service", "Service that the proxy is for; registers one as long as it runs."),
+            Flag("upstream", "Upstream as name:port, with -service.", Kind.TEXTS),
+            Flag("listen", "Address of the public listener, host:port, with -service."),
+            Flag("service-addr", "Address of the local service, host:port, with -service."),
+            Flag("register-id", "What tells several such proxies of a service apart."),
+        ),
+        notes="The agent's own worker leaves a proxy alone while another one runs it.",
+    ),
+    Command(
+        "connect envoy",
+        GROUP,
+        "Run an Envoy as the proxy of a service, or print its bootstrap",
+        "connect_proxy:envoy",
+        "[-- ENVOY ARGUMENTS]",
+        flags=(
+            *WHICH_PROXY,
+            Flag("bootstrap", "Print the bootstrap as JSON, and run nothing.", Kind.SWITCH),
+            Flag("gateway", "Kind of the gateway, mesh, terminating or ingress, with -proxy-id."),
+            Flag(
+                "admin-bind", "Address of Envoy's own pages, host:port.", default="localhost:19000"
+            ),
+            Flag(
+                "grpc-addr", "Address of the agent's gRPC port, host:port. Also CONSUL_GRPC_ADDR."
+            ),
+            Flag("envoy-binary", "Envoy to run; searched on the path when empty."),
+        ),
+        notes="The agent needs ports.grpc, which -dev sets, and the extra [xds].",
     ),
     Command(
         "mesh explain",

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.http.handlers import explain, internal, ui
+from agent.http.handlers import explain, feed, internal, ui
 from agent.http.handlers.shared import as_json
 from agent.http.route import Read, Route
 from agent.http.routes.parts import READ, local
@@ -40,6 +40,12 @@ INTERNAL: Final = (
         "path",
         "host",
         "header",
+    ),
+    local(
+        "GET",
+        "/v1/internal/mesh/feed",
+        feed.feed,
+        "Where a worker of the data plane is told what to serve",
     ),
 )
 
