@@ -67,6 +67,8 @@ class Feed:
                 if self._writer is not None or not failures:
                     _log.warning("no agent at %s: %s", self._path, error)
                 failures = failures + 1 if self._writer is None else 0
+            except Exception:  # noqa: BLE001 - a worker without a feed would never be told of a denial
+                _log.exception("feed failed")
             finally:
                 self._lose()
             longest_s = min(RETRY_MAX_S, RETRY_FIRST_S * 2.0**failures)

@@ -18,10 +18,10 @@ from typing import Any, Final
 
 import uvloop
 
+from proxy.output import Output
 from proxy.parts import make_parts
 from proxy.worker import Options, Worker, World
 
-LOG_BYTES_MAX: Final = 10 * 1024 * 1024  # weeks of an ordinary worker; one older file is kept
 GC_THRESHOLDS: Final = (50_000, 20, 100)  # young objects; young, and middle-aged, collections
 ORPHAN_S: Final = 900.0  # an agent that is upgraded or repaired is back by then
 
@@ -31,7 +31,8 @@ _log = logging.getLogger("proxy")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a worker until its end."""
     given = _parser().parse_args(arguments)
-    _set_up_log(given.log)
+    output = Output(given.log) if given.log else None
+    _set_up_log()
     options = Options(
         feed=given.feed,
         version=given.worker_version,
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     _make_room()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_live(options))
+        return runner.run(_live(options, output))
 
 
 def _make_room() -> None:
@@ -57,13 +58,14 @@ def _make_room() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-async def _live(options: Options) -> int:
+async def _live(options: Options, output: Output | None) -> int:
     tasks = _Tasks()
     world = World(
         now_s=time.monotonic,  # noqa: TID251 - the one reader of the clock in a worker
         wall_s=time.time,  # noqa: TID251 - the one reader of the clock in a worker
         random=random.SystemRandom().random,
         start=tasks.start,
+        each_second=output.check if output is not None else _nothing,
     )
     worker = Worker(options, world, make_parts)
     loop = asyncio.get_running_loop()
@@ -90,6 +92,10 @@ class _Tasks:
             _log.error("task %s failed", task.get_name(), exc_info=error)
 
 
+def _nothing() -> None:
+    """Output that is not ours needs no care."""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m proxy", description="Serve the traffic of proxies, as their agent says."
@@ -107,17 +113,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="end after so long without an agent (default %(default).0f)",
     )
-    parser.add_argument("--log", type=Path, help="log to this file (default: stderr)")
+    parser.add_argument("--log", type=Path, help="have stdout and stderr in this file")
     parser.add_argument("--worker-version", default="", help="told to the agent")
     return parser
 
 
-def _set_up_log(path: Path | None) -> None:
-    if path is None:
-        handler: logging.Handler = logging.StreamHandler(sys.stderr)
-    else:
-        from logging.handlers import RotatingFileHandler
-
-        handler = RotatingFileHandler(path, maxBytes=LOG_BYTES_MAX, backupCount=1)
+def _set_up_log() -> None:
+    handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s [%(levelname)s] %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])

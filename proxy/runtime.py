@@ -120,13 +120,14 @@ class Runtime:
             at_work = self._proxies[new.id] = _ProxyAtWork(new)
         old, at_work.state.config = at_work.state.config, new
         at_work.contexts.update(new)
-        self._change_clusters(at_work, new)
         is_other = _shared(old) != _shared(new)
         clusters = _moved(old.clusters, new.clusters)
         for listener in self._leaving:
             if listener.state is at_work.state:
                 listener.notify(is_other=is_other, clusters=clusters)
+        # First, so that whatever becomes of the rest, who may come in is decided anew.
         self._change_listeners(at_work, new, is_other=is_other, clusters=clusters)
+        self._change_clusters(at_work, new)
         gone = at_work.upstreams.keys() - new.clusters.keys()
         for name in gone:
             at_work.upstreams.pop(name).close()

@@ -10,6 +10,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
+from proxy.api import ProxyConfig
 from proxy.chain_serving import Surroundings
 from proxy.feed import Feed
 from proxy.hand_over import HandOverError, give, take
@@ -58,12 +59,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
-    """Clocks, chance, and what starts tasks."""
+    """Clocks, chance, what starts tasks, and what else is to be done each second."""
 
     now_s: Callable[[], float]
     wall_s: Callable[[], float]
     random: Callable[[], float]
     start: Callable[[str, Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+    each_second: Callable[[], None]
 
 
 class Worker:
@@ -138,10 +140,7 @@ class Worker:
     async def _obey(self, message: ToWorker) -> None:
         match message:
             case Configure(version=version, config=config):
-                self._versions[config.id] = version
-                self._runtime.apply(config)
-                self._tell_applied(config.id)
-                self._tell_ready()
+                self._configure(version, config)
             case Remove(id=id, drain_s=drain_s):
                 self._versions.pop(id, None)
                 self._runtime.remove(id, drain_s)
@@ -159,6 +158,18 @@ class Worker:
 
     def _tell_tapped(self, tapped: Tapped) -> None:
         self._feed.send(tapped)
+
+    def _configure(self, version: int, config: ProxyConfig) -> None:
+        self._versions[config.id] = version
+        try:
+            self._runtime.apply(config)
+        except Exception as error:  # noqa: BLE001 - one proxy's fault must not end the others
+            _log.exception("proxy %s not configured", config.id)
+            faults = {"": f"not configured: {error!r}"}
+            self._feed.send(Applied(id=config.id, version=version, faults=faults))
+        else:
+            self._tell_applied(config.id)
+        self._tell_ready()
 
     def _tell_applied(self, id: str) -> None:
         version = self._versions.get(id)
@@ -211,14 +222,21 @@ class Worker:
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(REPORT_INTERVAL_S)
-            self.recording.flush()
-            if self._feed.is_connected:
-                self._feed.send(self._make_report())
-                continue
-            self.recording.taps.clear()
-            if self._is_orphan() and self._draining is None:
-                _log.warning("no agent for %.0f s, ending", self._feed.lost_for_s)
-                self.end()
+            try:
+                self._look_around()
+            except Exception:  # noqa: BLE001 - what is served goes on, whatever the report says
+                _log.exception("no report")
+
+    def _look_around(self) -> None:
+        self.recording.flush()
+        self._world.each_second()
+        if self._feed.is_connected:
+            self._feed.send(self._make_report())
+            return
+        self.recording.taps.clear()
+        if self._is_orphan() and self._draining is None:
+            _log.warning("no agent for %.0f s, ending", self._feed.lost_for_s)
+            self.end()
 
     def _make_report(self) -> Report:
         edges, failures = self.recording.take()

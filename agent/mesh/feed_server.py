@@ -74,13 +74,14 @@ class ProxyState(msgspec.Struct, frozen=True, kw_only=True):
     """How far a proxy's newest configuration has come.
 
     ``faults`` by listener, as the workers said last; ``pending_s``: for how long some worker has
-    not applied it, 0 if all have; ``workers``: how many serve it.
+    not applied it, 0 if all have; ``age_s``: how old it is; ``workers``: how many serve it.
     """
 
     id: str
     version: int
     workers: int
     pending_s: float = 0.0
+    age_s: float = 0.0
     faults: dict[str, str] = {}
 
 
@@ -209,11 +210,13 @@ class FeedServer:
         faults: dict[str, str] = {}
         for answer in answers:
             faults |= answer.faults if answer is not None else {}
+        age_s = monotonic_s() - since_s
         return ProxyState(
             id=id,
             version=version,
             workers=len(serving),
-            pending_s=0.0 if is_applied else monotonic_s() - since_s,
+            pending_s=0.0 if is_applied else age_s,
+            age_s=age_s,
             faults=faults,
         )
 

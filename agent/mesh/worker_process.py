@@ -54,7 +54,7 @@ def start_worker(
 ) -> WorkerProcess:
     """Start ``python -m proxy`` with arguments. Raises OSError.
 
-    ``keeps_output``: it writes where the agent does; else to nowhere, beside its log.
+    ``keeps_output``: it writes where the agent does; else to nowhere, until it opens its log.
     """
     with lock.open("a") as held:
         fcntl.flock(held, fcntl.LOCK_SH)

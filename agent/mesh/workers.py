@@ -216,7 +216,7 @@ class Workers:
             *("--worker-version", VERSION),
         ]
         if self._outlives:
-            arguments += ["--log", str(directory / "worker.log")]
+            arguments += ["--log", str(directory / f"worker-{slot.number}.log")]
         else:
             arguments += ["--orphan-s", "0"]
         slot.heard_s = monotonic_s()

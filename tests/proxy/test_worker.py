@@ -32,6 +32,7 @@ WORLD = World(
     wall_s=time.time,
     random=lambda: 0.0,
     start=lambda name, work: asyncio.get_running_loop().create_task(work, name=name),
+    each_second=lambda: None,
 )
 
 
@@ -193,3 +194,28 @@ async def test_with_all_sockets_claimed_it_is_ready(
 
     adopting.life.cancel()
     await asyncio.wait([adopting.life])
+
+
+async def test_a_proxy_that_cannot_be_configured_is_a_fault_and_others_are_served(
+    agent: FakeAgent, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await heard(agent, Hello)
+
+    monkeypatch.setattr(running.fakes, "taken", None)
+    agent.tell(Configure(version=1, config=proxy()))
+    assert "not configured" in (await heard(agent, Applied)).faults[""]
+
+    monkeypatch.setattr(running.fakes, "taken", set())
+    agent.tell(Configure(version=2, config=proxy(id="other")))
+    assert {} == (await heard(agent, Applied)).faults
+
+
+async def test_a_report_that_fails_is_not_the_last_one(
+    agent: FakeAgent, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await heard(agent, Report)
+    with monkeypatch.context() as failing:
+        failing.setattr(running.worker.recording, "take", None)
+        await asyncio.sleep(0.05)
+
+    assert isinstance(await heard(agent, Report), Report)
