@@ -104,7 +104,7 @@ class Gathering:
         config = None
         for _ in range(ROUNDS_MAX):
             answers = Answers(self._answer)
-            config = build(Subject.of(service), place, answers)
+            config = build(Subject(registered=service), place, answers)
             lacking = [each for each in answers.missing if self._is_worth_asking(each)]
             if not lacking:
                 break

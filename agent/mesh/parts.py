@@ -2,8 +2,8 @@
 
     LocalState ─► proxies ─► claims (xDS) ─► own proxies ─► feed ─► workers
                    │ ▲
-                   ▼ │
-                  watch ─► sources ─► router, leaves
+                   ▼ │                                               │
+                  watch ─► sources ─► router, leaves       view ◄────┘
 
 Nothing here decides anything. An agent without proxies has none of this.
 """
@@ -23,11 +23,13 @@ from agent.mesh.fetch import fetch_text
 from agent.mesh.own_proxies import OwnProxies
 from agent.mesh.proxies import Proxies
 from agent.mesh.settings import Place, place_of, proxy_settings
+from agent.mesh.view import View
 from agent.mesh.watch import Watch
 from agent.mesh.watch_sources import Calls, Sources
 from agent.mesh.workers import Workers
 from agent.mesh.xds.claims import Claims
 from agent.tasks import Tasks
+from agent.telemetry.metrics import Metrics
 from catalog.rows.node import Coord
 
 
@@ -60,6 +62,10 @@ class Surroundings(Protocol):
     @property
     def rng(self) -> Rng:
         """Chance."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """What is told about the agent."""
 
     def leaves(self) -> Leaves:
         """The certificates of this agent's services."""
@@ -102,14 +108,20 @@ class Mesh:
             now_s=monotonic_s,
             changed=self.proxies.changed,
         )
+        self.view = View(self.feed, lambda: self.proxies.configs, monotonic_s)
 
     async def start(self) -> None:
         """Serve the proxies that are registered, and take back workers. Raises OSError."""
         await self.feed.start()
+        self._agent.metrics.on_collect(self.view.collect)
         self.workers.start()
         self.proxies.start(self.watch)
         state = self._agent.local_state
         self.feed.keep_only(name for name in state.services if self._is_own(name))
+
+    def apply(self) -> None:
+        """Tell proxies again what depends on the agent's settings, which have changed."""
+        self.proxies.tell_again()
 
     async def close(self) -> None:
         """Stop; workers that outlive the agent go on."""

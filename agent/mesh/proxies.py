@@ -20,7 +20,6 @@ from agent.mesh.exposed_checks import ExposedChecks
 from agent.mesh.settings import Place, proxy_settings
 from agent.mesh.snapshot import KINDS, Subject, build
 from agent.mesh.watch import Watch
-from catalog.rows.service import NodeService
 from proxy.api import ProxyConfig
 
 COALESCE_S: Final = 0.01  # a burst's changes come within a few milliseconds of each other
@@ -42,10 +41,13 @@ class Feed(Protocol):
 
 
 class _Told(NamedTuple):
-    """A configuration, and whether the registration leaves its proxy to the agent."""
+    """A configuration, and whether the registration leaves its proxy to the agent.
+
+    ``managed`` None: that has to be told again.
+    """
 
     config: ProxyConfig
-    managed: bool
+    managed: bool | None
 
 
 class Proxies:
@@ -89,6 +91,11 @@ class Proxies:
         """Build these again; the watch says so."""
         self._dirty |= proxies
         self._woken.set()
+
+    def tell_again(self) -> None:
+        """Build every proxy again, and tell it whatever came of it: settings have changed."""
+        self._told = {name: told._replace(managed=None) for name, told in self._told.items()}
+        self.changed(frozenset(self._told))
 
     def _registered(self, service_id: str) -> None:
         entry = self._state.services.get(service_id)
@@ -138,9 +145,8 @@ class Proxies:
                 _log.info("proxy removed", proxy=proxy_id)
             return
         answers = watch.answers(entry.token)
-        subject = Subject(
-            service=self._with_exposed_checks(entry.service), registered=entry.registration
-        )
+        exposed = self._exposed.paths(entry.service)
+        subject = Subject(registered=entry.registration, exposed=exposed)
         config = build(subject, self._place(), answers)
         watch.keep(proxy_id, entry.token, answers.asked)
         if config is None:
@@ -151,14 +157,6 @@ class Proxies:
             return
         managed = proxy_settings(entry.service.proxy.config).managed
         self._tell(_Told(replace(config, index=watch.index(proxy_id)), managed))
-
-    def _with_exposed_checks(self, service: NodeService) -> NodeService:
-        found = self._exposed.paths(service)
-        if not found:
-            return service
-        expose = service.proxy.expose
-        paths = (*(expose.paths or ()), *found)
-        return replace(service, proxy=replace(service.proxy, expose=replace(expose, paths=paths)))
 
     def _tell(self, told: _Told) -> None:
         config = told.config

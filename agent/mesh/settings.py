@@ -32,7 +32,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     ``default_allow`` is what no intention decides, ``default_reason`` says why. ``drain_s`` is how
     long connections of a changed or removed listener may go on. ``coordinate`` is this node's.
-    ``domains`` are those of the DNS.
+    ``domains`` are those of the DNS. ``central``: config entries fill the gaps of registrations.
     """
 
     node: str
@@ -42,6 +42,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     drain_s: float = 30.0
     coordinate: Coord | None = None
     domains: tuple[str, ...] = ()
+    central: bool = True
 
 
 class ProxySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +88,7 @@ def place_of(config: RuntimeConfig, coordinate: Coord | None) -> Place:
         default_reason=reason,
         drain_s=config.proxy.drain_time / SECOND,
         coordinate=coordinate,
+        central=config.enable_central_service_config,
         domains=tuple(
             domain.removesuffix(".") for domain in (config.domain, config.alt_domain) if domain
         ),

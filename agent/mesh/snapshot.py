@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from agent.mesh.settings import Place, ProxySettings, proxy_settings
 from agent.mesh.snapshot_inbound import inbound
@@ -17,7 +18,8 @@ from agent.mesh.snapshot_mesh_gateway import mesh_gateway
 from agent.mesh.snapshot_options import client_versions
 from agent.mesh.snapshot_terminating import terminating
 from agent.mesh.snapshot_upstreams import Dialler, outbound
-from agent.mesh.watch_questions import Answers, Entry, Leaf, Revoked, Roots
+from agent.mesh.watch_questions import Answers, Central, Entry, Leaf, Revoked, Roots
+from catalog.queries.service_config import merge, subject_of
 from catalog.rows.config_entry import GLOBAL, PROXY_DEFAULTS, ProxyDefaults
 from catalog.rows.connect import CARoots, IssuedCertificate
 from catalog.rows.service import (
@@ -26,6 +28,7 @@ from catalog.rows.service import (
     KIND_MESH_GATEWAY,
     KIND_TERMINATING_GATEWAY,
     AccessLogs,
+    ExposePath,
     NodeService,
 )
 from proxy.api import AccessLog, Cluster, Identity, Listener, ProxyConfig, Tracing
@@ -38,15 +41,10 @@ _LOG_KINDS: Final[dict[str, Literal["stdout", "stderr", "file"]]] = {
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """A proxy's registration: with central configuration filled in, and as it was registered."""
+    """A proxy as it was registered, and the paths that it exposes because of checks."""
 
-    service: NodeService
     registered: NodeService
-
-    @classmethod
-    def of(cls, service: NodeService) -> "Subject":
-        """A registration of which only one form is known."""
-        return cls(service=service, registered=service)
+    exposed: tuple[ExposePath, ...] = ()
 
 
 class Built(msgspec.Struct):
@@ -59,14 +57,14 @@ class Built(msgspec.Struct):
 
 def build(subject: Subject, place: Place, answers: Answers) -> ProxyConfig | None:
     """All that a proxy is told; None while it would be nobody."""
-    service = subject.service
-    settings = proxy_settings(service.proxy.config)
     roots = answers.ask(Roots())
-    if roots is None:
+    service = _merged(subject, place, answers)
+    if roots is None or service is None:
         return None
+    settings = proxy_settings(service.proxy.config)
     built = Built()
-    make = _MAKERS[service.kind]
-    if not make(_Making(subject, settings, place, roots, answers, built)):
+    making = _Making(service, subject.registered, settings, place, roots, answers, built)
+    if not _MAKERS[service.kind](making):
         return None
     return ProxyConfig(
         id=service.id,
@@ -85,19 +83,35 @@ def build(subject: Subject, place: Place, answers: Answers) -> ProxyConfig | Non
     )
 
 
+def _merged(subject: Subject, place: Place, answers: Answers) -> NodeService | None:
+    """The registration with what config entries fill in; None while that is not known.
+
+    A proxy that was told less at first would speak another protocol for a moment.
+    """
+    service = subject.registered
+    governed_by = subject_of(service) if place.central else None
+    if governed_by is not None:
+        central = answers.ask(Central(governed_by))
+        if central is None:
+            return None
+        service = merge(service, central)
+    if not subject.exposed:
+        return service
+    expose = service.proxy.expose
+    expose = replace(expose, paths=(*(expose.paths or ()), *subject.exposed))
+    return replace(service, proxy=replace(service.proxy, expose=expose))
+
+
 class _Making(NamedTuple):
     """What a configuration is made from, and where it is filled in."""
 
-    subject: Subject
+    service: NodeService
+    registered: NodeService
     settings: ProxySettings
     place: Place
     roots: CARoots
     answers: Answers
     built: Built
-
-    @property
-    def service(self) -> NodeService:
-        return self.subject.service
 
 
 def _sidecar(of: _Making) -> bool:
@@ -109,7 +123,7 @@ def _sidecar(of: _Making) -> bool:
     of.built.identities[name] = identity(leaf)
     into = inbound(of.service, of.settings, of.place, of.roots, of.answers)
     dialler = Dialler(name, of.place, of.roots.trust_domain, client_versions(of.answers))
-    out = outbound(of.service, of.subject.registered, dialler, of.answers)
+    out = outbound(of.service, of.registered, dialler, of.answers)
     of.built.listeners += (*into.listeners, *out.listeners)
     of.built.clusters |= into.clusters | out.clusters
     return True

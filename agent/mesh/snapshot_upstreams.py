@@ -67,6 +67,8 @@ def outbound(
     clusters: dict[str, Cluster] = {}
     for upstream in merged.proxy.upstreams or ():
         own = given.get(listener_name(upstream), upstream)
+        if upstream.destination_peer:
+            continue  # the service of that name here is another one
         asked = _asked(own, upstream, registered, upstreams)
         built = (
             _query(upstream, asked, dialler, answers)

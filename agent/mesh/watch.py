@@ -10,12 +10,19 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final, NamedTuple, Protocol
 
+import structlog
+
 from agent.mesh.watch_questions import Answers, Question
-from agent.rpc.follow import Rng, follow
+from agent.rpc.follow import Rng, retry_s
 from agent.rpc.request import Reply
 
 PATIENCE_S: Final = 2.0
 """How long a first answer is waited for: several round trips to any server that answers at all."""
+
+RETRY_MAX_S: Final = 10.0
+"""The longest pause after failures: servers that are back are noticed soon."""
+
+_log = structlog.get_logger("agent.mesh")
 
 Changed = Callable[[frozenset[str]], None]
 """Told which proxies should be built again."""
@@ -43,6 +50,7 @@ class _Followed:
         self.owners: set[str] = set()
         self.value: object | None = None
         self.index = 0
+        self.answered = False
         self.failed = False
         self.task: asyncio.Task[None] | None = None
 
@@ -101,7 +109,7 @@ class Watch:
             (
                 followed.since_s
                 for key in self._of_owner.get(owner, ())
-                if (followed := self._followed[key]).value is None and not followed.failed
+                if not ((followed := self._followed[key]).answered or followed.failed)
             ),
             default=None,
         )
@@ -133,19 +141,38 @@ class Watch:
                 followed.task.cancel()
 
     async def _run(self, key: _Key, followed: _Followed) -> None:
-        async def ask(index: int) -> Reply:
+        """Ask again and again. An index that goes back means another history: start over."""
+        index = failures = 0
+        while True:
             try:
-                return await self._sources.ask(key.question, key.token, index)
-            except Exception:
-                if not followed.failed:
-                    followed.failed = True
-                    self._changed(frozenset(followed.owners))
-                raise
+                reply = await self._sources.ask(key.question, key.token, index)
+            except Exception as error:  # noqa: BLE001 - whatever servers do, the follower survives
+                failures += 1
+                index = 0
+                pause_s = min(RETRY_MAX_S, retry_s(failures, self._rng))
+                self._fail(key, followed, error, pause_s)
+                await asyncio.sleep(pause_s)
+                continue
+            failures = 0
+            index = reply.index if reply.index >= index else 0
+            self._learn(followed, reply)
 
-        async for reply in follow(str(key.question), ask, self._rng):
-            is_news = followed.failed or followed.value != reply.value
-            followed.failed = False
-            followed.index = reply.index
-            if is_news:
-                followed.value = reply.value
-                self._changed(frozenset(followed.owners))
+    def _learn(self, followed: _Followed, reply: Reply) -> None:
+        is_news = not followed.answered or followed.failed or followed.value != reply.value
+        followed.failed = False
+        followed.answered = True
+        followed.index = reply.index
+        if is_news:
+            followed.value = reply.value
+            self._changed(frozenset(followed.owners))
+
+    def _fail(self, key: _Key, followed: _Followed, error: Exception, pause_s: float) -> None:
+        _log.warning(
+            "not known for now",
+            what=str(key.question),
+            error=str(error) or repr(error),
+            retry_s=round(pause_s, 1),
+        )
+        if not followed.failed:
+            followed.failed = True
+            self._changed(frozenset(followed.owners))

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 
 from catalog.chain import CompiledChain, Overrides
+from catalog.queries.service_config import ServiceConfig, Subject
 from catalog.rows.check import CheckServiceNode
 from catalog.rows.config_entry import ConfigEntry
 from catalog.rows.connect import CARoots, IssuedCertificate
@@ -99,6 +100,12 @@ class Entries(Question[tuple[ConfigEntry, ...]], frozen=True):
 
 class Sidecars(Question[tuple[CheckServiceNode, ...]], frozen=True):
     """All sidecars of this datacenter; only a mesh gateway needs them."""
+
+
+class Central(Question[ServiceConfig], frozen=True):
+    """What config entries say of a registration, whose gaps it fills."""
+
+    subject: Subject
 
 
 class Linked(Question[tuple[GatewayService, ...]], frozen=True):

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from agent.connect.leaf import Leaves
 from agent.mesh.watch_questions import (
+    Central,
     Chain,
     Datacenters,
     Entries,
@@ -40,6 +41,7 @@ from agent.rpc.endpoints.health import HealthServiceNodes, Lookup
 from agent.rpc.endpoints.internal import ServiceDump
 from agent.rpc.endpoints.query import QueryExecute, QueryOutcome
 from agent.rpc.endpoints.server_state import ListDatacenters
+from agent.rpc.endpoints.service_config import ServiceConfigGet
 from agent.rpc.request import ReadRequest, Reply, Request
 from catalog.rows.service import KIND_CONNECT_PROXY, KIND_MESH_GATEWAY
 
@@ -126,6 +128,8 @@ def _request(question: Question[Any]) -> ReadRequest:
             return ConfigGet(kind=kind, name=name)
         case Entries(kind=kind):
             return ConfigList(kind=kind)
+        case Central(subject=subject):
+            return ServiceConfigGet(subject=subject)
         case Query(name=name, datacenter=datacenter):
             return QueryExecute(name_or_id=name, connect=True, datacenter=datacenter)
         case NodeCoordinate(node=node):

@@ -220,6 +220,15 @@ async def test_a_registration_that_changes_hands_is_told_again(bench: Bench) -> 
     assert first == replace(await bench.next_config(), index=first.index)
 
 
+async def test_changed_settings_are_told_to_all(bench: Bench) -> None:
+    bench.register(WEB)
+    first = await bench.next_config()
+
+    bench.proxies.tell_again()
+
+    assert first == await bench.next_config()
+
+
 async def test_one_proxys_fault_does_not_stop_the_others(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,7 +237,7 @@ async def test_one_proxys_fault_does_not_stop_the_others(
     real = proxies.build
 
     def build(subject: Any, *rest: Any) -> Any:
-        if subject.service.id.startswith("bad"):
+        if subject.registered.id.startswith("bad"):
             raise RuntimeError("a bug")
         return real(subject, *rest)
 

@@ -3,7 +3,8 @@
 from msgspec.structs import replace
 
 from agent.mesh.snapshot import Subject, build, roots_pem, seconds_of
-from agent.mesh.watch_questions import Leaf, Revoked, Roots
+from agent.mesh.watch_questions import Central, Leaf, Revoked, Roots
+from catalog.queries.service_config import ServiceConfig, subject_of
 from catalog.rows.config_entry import ProxyDefaults
 from catalog.rows.connect import CARoots
 from catalog.rows.service import AccessLogs
@@ -37,12 +38,26 @@ def test_nothing_is_told_without_roots_or_leaf() -> None:
     assert World().lacks(Leaf).build(sidecar()) is None
 
 
+def test_gaps_of_the_registration_are_filled_from_config_entries() -> None:
+    subject = subject_of(sidecar())
+    assert subject is not None
+    world = World().knows(Central(subject), ServiceConfig(proxy_config={"protocol": "http"}))
+
+    assert "http" == world.config(sidecar()).listeners[0].chains[0].protocol
+    alone = replace(PLACE, central=False)
+    assert "tcp" == world.config(sidecar(), alone).listeners[0].chains[0].protocol
+
+
+def test_nothing_is_told_before_the_gaps_are_filled() -> None:
+    assert World().lacks(Central).build(sidecar()) is None
+
+
 def test_an_unknown_upstream_does_not_hold_up_the_rest() -> None:
     world = World()
     answers = world.answers()
     registration = sidecar("web", upstream("db"), upstream(""))  # a chain of nothing has no answer
 
-    config = build(Subject.of(registration), PLACE, answers)
+    config = build(Subject(registered=registration), PLACE, answers)
 
     assert config is not None
     names = ["public_listener", "db:127.0.0.1:9191"]
@@ -54,7 +69,7 @@ def test_only_what_the_proxy_needs_is_asked() -> None:
     world = World().has("other")
     answers = world.answers()
 
-    build(Subject.of(sidecar("web", upstream("db"))), PLACE, answers)
+    build(Subject(registered=sidecar("web", upstream("db"))), PLACE, answers)
 
     assert not any("other" in str(question) for question in answers.asked)
 

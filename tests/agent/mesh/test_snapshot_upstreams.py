@@ -4,9 +4,10 @@ import pytest
 
 from agent.mesh.snapshot import Subject, build
 from agent.mesh.snapshot_upstreams import SOCKET_MODE_DEFAULT, listener_name, socket_mode
-from agent.mesh.watch_questions import Chain, Queried, Query
+from agent.mesh.watch_questions import Central, Chain, Queried, Query
 from catalog.duration import MILLISECOND
-from catalog.rows.config_entry import ProxyDefaults, ServiceDefaults
+from catalog.queries.service_config import ServiceConfig, subject_of
+from catalog.rows.config_entry import ServiceDefaults
 from catalog.rows.config_entry.upstream_defaults import (
     UpstreamConfig,
     UpstreamDefaults,
@@ -37,7 +38,7 @@ def outbound(config: ProxyConfig) -> Listener:
 
 def asked_chain(world: World, registration: NodeService) -> Chain:
     answers = world.answers()
-    build(Subject.of(registration), PLACE, answers)
+    build(Subject(registered=registration), PLACE, answers)
     (chain,) = (question for question in answers.asked if isinstance(question, Chain))
     return chain
 
@@ -139,19 +140,21 @@ def test_limits_and_times_by_precedence() -> None:
     assert (2.0, 9) == (cluster.connect_timeout_s, cluster.connections_max)
 
 
-def test_what_is_registered_counts_not_what_was_merged_into_it() -> None:
-    merged = sidecar("web", upstream(config={"protocol": "http"}))
-    registered = sidecar("web", upstream())
-    world = World(
-        ProxyDefaults(config={"protocol": "http"}),
-        defaults(defaults=UpstreamDefaults(protocol="grpc")),
-    )
-    answers = world.answers()
+def test_what_is_registered_counts_not_what_is_merged_into_it() -> None:
+    registration = sidecar("web", upstream())
+    subject = subject_of(registration)
+    assert subject is not None
+    merged = ServiceConfig(upstream_configs={"db": {"protocol": "http"}})
+    world = World(defaults(defaults=UpstreamDefaults(protocol="grpc")))
+    world.knows(Central(subject), merged)
 
-    build(Subject(service=merged, registered=registered), PLACE, answers)
+    assert "grpc" == asked_chain(world, registration).overrides.protocol
 
-    (chain,) = (question for question in answers.asked if isinstance(question, Chain))
-    assert "grpc" == chain.overrides.protocol
+
+def test_a_service_of_another_cluster_is_not_the_one_of_its_name() -> None:
+    config = World().config(sidecar("web", upstream("db", destination_peer="abroad")))
+
+    assert ["public_listener"] == [listener.name for listener in config.listeners]
 
 
 def test_a_datacenter_is_where_the_chain_is_seen_from() -> None:

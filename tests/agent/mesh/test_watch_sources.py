@@ -9,6 +9,7 @@ import pytest
 from agent.connect.leaf import Served
 from agent.mesh import watch_sources
 from agent.mesh.watch_questions import (
+    Central,
     Chain,
     Datacenters,
     Entries,
@@ -37,8 +38,10 @@ from agent.rpc.endpoints.health import HealthServiceNodes, Lookup
 from agent.rpc.endpoints.internal import ServiceDump
 from agent.rpc.endpoints.query import QueryExecute, QueryOutcome
 from agent.rpc.endpoints.server_state import ListDatacenters
+from agent.rpc.endpoints.service_config import ServiceConfigGet
 from agent.rpc.request import ReadRequest, Reply, Request
 from catalog.chain import Overrides
+from catalog.queries.service_config import Subject
 from catalog.rows.config_entry import ServiceDefaults
 from catalog.rows.connect import CARevocation
 from catalog.rows.node import Coord, Coordinate
@@ -59,6 +62,7 @@ READS: list[tuple[Question[Any], ReadRequest]] = [
     (Members("db"), HealthServiceNodes(service="db")),
     (Gateways("dc2"), ServiceDump(kind="mesh-gateway", datacenter="dc2")),
     (Sidecars(), ServiceDump(kind="connect-proxy")),
+    (Central(Subject("web", ("db",))), ServiceConfigGet(subject=Subject("web", ("db",)))),
     (Linked("gate"), GatewayServices(gateway="gate")),
     (Entry("mesh", "mesh"), ConfigGet(kind="mesh", name="mesh")),
     (Entries("service-resolver"), ConfigList(kind="service-resolver")),

@@ -7,6 +7,7 @@ from agent.mesh.settings import Place
 from agent.mesh.snapshot import Subject, build
 from agent.mesh.watch_questions import (
     Answers,
+    Central,
     Chain,
     Entry,
     Gateways,
@@ -19,6 +20,7 @@ from agent.mesh.watch_questions import (
     Roots,
 )
 from catalog.chain import ChainEntries, GraphError, compile_chain
+from catalog.queries.service_config import ServiceConfig
 from catalog.rows.check import PASSING, CheckServiceNode, HealthCheck
 from catalog.rows.config_entry import ConfigEntry, normalize
 from catalog.rows.connect import CARoot, CARoots, IssuedCertificate
@@ -164,7 +166,7 @@ class World:
 
     def build(self, service: NodeService, place: Place = PLACE) -> ProxyConfig | None:
         """What a proxy with this registration is told, if anything."""
-        return build(Subject.of(service), place, self.answers())
+        return build(Subject(registered=service), place, self.answers())
 
     def config(self, service: NodeService, place: Place = PLACE) -> ProxyConfig:
         """What a proxy with this registration is told."""
@@ -190,6 +192,8 @@ class World:
                 return self._chain(question)
             case Instances(service=service, datacenter=datacenter):
                 return self.instances.get((service, datacenter), ())
+            case Central():
+                return ServiceConfig()
             case Members() | Gateways() | Linked():
                 return ()
             case _:
