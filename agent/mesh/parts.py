@@ -1,9 +1,9 @@
 """Makes the mesh of an agent out of its parts.
 
     LocalState ─► proxies ─► claims (xDS) ─► own proxies ─► feed ─► workers
-                   │ ▲
-                   ▼ │                                               │
-                  watch ─► sources ─► router, leaves       view ◄────┘
+                   │ ▲                                         │
+                   ▼ │                                         ▼
+                  watch ─► sources ─► router, leaves          view ─► metrics, HTTP
 
 Nothing here decides anything. An agent without proxies has none of this.
 """

@@ -43,6 +43,17 @@ async def test_the_first_proxy_brings_the_mesh_and_is_told_to_workers(meshed: Ho
     assert config.identities["web"].certificates_pem.startswith("-----BEGIN CERTIFICATE")
 
 
+async def test_its_metrics_are_those_of_the_agent(meshed: House) -> None:
+    agent = meshed.agent
+
+    agent.local_state.put_service(LocalService(service=sidecar("web", upstream("db"))))
+
+    await until(lambda: agent.mesh is not None and SIDECAR in agent.mesh.feed.proxies)
+    shown = {each.metric.name: each for each in agent.metrics.collect()}
+    assert 0 == shown["consul.mesh.proxy.workers"].gauge
+    assert (SIDECAR,) == shown["consul.mesh.proxy.config_pending_s"].labels
+
+
 async def test_a_proxy_that_is_left_to_others_can_still_be_followed(meshed: House) -> None:
     agent = meshed.agent
 
