@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from proxy.api import (
     Cluster,
@@ -79,26 +80,40 @@ async def echo(prefix: bytes = b"") -> AsyncIterator[int]:
                 await writer.wait_closed()
 
 
-def relay(listen: Path, backend: int, id: str = "web", **fields: object) -> ProxyConfig:
-    """A proxy that relays a Unix socket to a port of this host, in the clear."""
+Place = Path | int
+"""Where something listens: a Unix socket, or a port of this host."""
+
+
+def relay(listen: Place, backend: int, id: str = "web", **fields: object) -> ProxyConfig:
+    """A proxy that relays a place to a port of this host, in the clear."""
     chain = FilterChain(routes=(Route(name="app", clusters=(WeightedCluster(cluster="app"),)),))
     endpoint = Endpoint(id="a", address="127.0.0.1", port=backend)
     groups = (EndpointGroup(target="app", endpoints=(endpoint,)),)
+    place: dict[str, Any] = (
+        {"address": "127.0.0.1", "port": listen}
+        if isinstance(listen, int)
+        else {"path": str(listen)}
+    )
     base: dict[str, object] = {
         "id": id,
         "service": id,
-        "listeners": (
-            Listener(name="public", direction="inbound", path=str(listen), chains=(chain,)),
-        ),
+        "listeners": (Listener(name="public", direction="inbound", chains=(chain,), **place),),
         "clusters": {"app": Cluster(name="app", service="app", groups=groups)},
         "drain_s": 5.0,
     }
     return ProxyConfig(**{**base, **fields})  # type: ignore[arg-type] # as named
 
 
-async def ask(listen: Path, question: bytes, answer: bytes | None = None) -> bytes:
+async def connect(listen: Place) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to who listens there."""
+    if isinstance(listen, int):
+        return await asyncio.open_connection("127.0.0.1", listen)
+    return await asyncio.open_unix_connection(str(listen))
+
+
+async def ask(listen: Place, question: bytes, answer: bytes | None = None) -> bytes:
     """One connection with one question; what came back."""
-    reader, writer = await asyncio.open_unix_connection(str(listen))
+    reader, writer = await connect(listen)
     try:
         writer.write(question)
         async with asyncio.timeout(END_WAIT_S):

@@ -16,7 +16,15 @@ from agent.mesh.workers import UpgradeError, Workers
 from agent.tasks import Tasks
 from proxy.messages import Report
 from tests.proxy.fakes import until
-from tests.proxy.worker_process import ask, echo, relay, worker_process
+from tests.proxy.worker_process import (
+    Place,
+    ask,
+    connect,
+    echo,
+    relay,
+    worker_process,
+)
+from tests.system.agent_process import free_ports
 
 WAIT_S = 30.0  # for a process to start on two busy cores
 
@@ -86,7 +94,7 @@ async def backend() -> AsyncIterator[int]:
 class Load:
     """New connections one after the other as fast as they go, each with a question."""
 
-    def __init__(self, listen: Path) -> None:
+    def __init__(self, listen: Place) -> None:
         self.answered = 0
         self.failures: list[BaseException] = []
         self._listen = listen
@@ -176,15 +184,16 @@ async def test_a_worker_that_hangs_is_replaced(
     monkeypatch.setattr(workers_module, "SILENCE_MAX_S", 30.0)
 
 
+@pytest.mark.parametrize("is_unix", [True, False])
 async def test_no_connection_fails_while_a_worker_is_replaced(
-    make: Start, backend: int, tmp_path: Path
+    make: Start, backend: int, tmp_path: Path, is_unix: bool
 ) -> None:
-    listen = tmp_path / "a.sock"
+    listen: Place = tmp_path / "a.sock" if is_unix else free_ports(1)[0]
     part = await make().start()
     part.feed.put(relay(listen, backend))
     await part.applied("web")
     older = part.process
-    reader, writer = await asyncio.open_unix_connection(str(listen))
+    reader, writer = await connect(listen)
     writer.write(b"a")
     await reader.readexactly(1)
     load = Load(listen)
