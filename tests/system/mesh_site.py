@@ -95,13 +95,18 @@ def register(
     meta: Mapping[str, str] | None = None,
     config: Mapping[str, Any] | None = None,
     checks: Sequence[Mapping[str, Any]] = (),
+    more: Mapping[str, Any] | None = None,
+    proxy: Mapping[str, Any] | None = None,
 ) -> Sidecar:
-    """Register a service with a sidecar; an upstream is a name, or a map as the API takes it."""
+    """Register a service with a sidecar; an upstream is a name, or a map as the API takes it.
+
+    ``more`` is of the service, ``proxy`` of its sidecar's Proxy; both as the API takes them.
+    """
     made = [_upstream(each) for each in upstreams]
     (public_port,) = free_ports(1)
     sidecar = {
         "Port": public_port,
-        "Proxy": {"Upstreams": made, "Config": dict(config or {})},
+        "Proxy": {"Upstreams": made, "Config": dict(config or {}), **(proxy or {})},
         # The usual checks come after ten seconds.
         "Checks": [{"Name": "alias", "AliasService": instance or service}],
     }
@@ -113,15 +118,16 @@ def register(
         "Meta": dict(meta or {}),
         "Checks": list(checks),
         "Connect": {"SidecarService": sidecar},
+        **(more or {}),
     }
     agent.put_ok("/v1/agent/service/register", definition)
-    ports = {each["DestinationName"]: each["LocalBindPort"] for each in made}
+    ports = {each["DestinationName"]: each.get("LocalBindPort", 0) for each in made}
     return Sidecar(agent, instance or service, service, public_port, ports)
 
 
 def _upstream(wanted: str | Mapping[str, Any]) -> dict[str, Any]:
     given = {"DestinationName": wanted} if isinstance(wanted, str) else dict(wanted)
-    if "LocalBindPort" not in given:
+    if not given.keys() & {"LocalBindPort", "LocalBindSocketPath"}:
         (given["LocalBindPort"],) = free_ports(1)
     return given
 

@@ -2,6 +2,7 @@
 
 import http.client
 import math
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -9,11 +10,24 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+import grpc
+import websockets
+
 from tests.system.agent_process import LOOPBACK, AgentProcess, wait_until
-from tests.system.mesh_site import CALL_TIMEOUT_S, REACH_WAIT_S, Answer, Sidecar
+from tests.system.cluster import Cluster
+from tests.system.mesh_site import CALL_TIMEOUT_S, REACH_WAIT_S, Answer, Sidecar, register, speak
 
 # Of 1,000 correct runs one fails by chance; 3.29 standard deviations to either side.
 DEVIATIONS_MAX = 3.29
+# What a client raises while the way to the backend is not there yet.
+NOT_YET = (
+    OSError,
+    EOFError,
+    AssertionError,
+    http.client.HTTPException,
+    grpc.RpcError,
+    websockets.WebSocketException,
+)
 # One connection of HTTP/1.1 has one request open.
 CONNECTIONS = 4
 
@@ -88,6 +102,38 @@ def wait_answer(
 
     what = f"{sidecar.service} gets what it wants of {upstream}{path}"
     return wait_until(ask, timeout_s=REACH_WAIT_S, what=what)  # type: ignore[return-value]  # truthy
+
+
+def linked(agents: Cluster, name: str, protocol: str, port: int, **options: Any) -> Sidecar:
+    """``<name>-front`` on one agent, whose upstream ``<name>-back`` is on another one."""
+    back, front = f"{name}-back", f"{name}-front"
+    speak(agents.server, protocol, back, front)
+    register(agents.clients["two"], back, port, **options)
+    return register(agents.clients["one"], front, 1, upstreams=[back])
+
+
+def upstream_port(front: Sidecar) -> int:
+    """The port of the only upstream."""
+    (port,) = front.upstreams.values()
+    return port
+
+
+def wait_done(what: Callable[[], object]) -> None:
+    """Do something again and again until it succeeds: the way to the backend is there then."""
+
+    def is_done() -> bool:
+        try:
+            what()
+        except (*NOT_YET, AssertionError):
+            return False
+        return True
+
+    wait_until(is_done, timeout_s=REACH_WAIT_S, what="the way to the backend")
+
+
+def wait_listens(front: Sidecar) -> None:
+    """Return once the upstream's listener is there: some clients wait long after a refusal."""
+    wait_done(lambda: socket.create_connection((LOOPBACK, upstream_port(front)), 5).close())
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,48 @@
 """What sidecars carry, in every protocol, between services on three agents."""
 
+import http.client
+import json
+import socket
 import subprocess
+from pathlib import Path
 
+import grpc
 import pytest
+import websockets
+import websockets.sync.client
 
-from tests.system.agent_process import LOOPBACK
+from tests.system.agent_process import LOOPBACK, free_ports, wait_until
 from tests.system.cluster import Cluster
-from tests.system.mesh_site import app, intend, register, speak, write_entry
-from tests.system.mesh_traffic import assert_share, explain, spread, wait_answer
+from tests.system.mesh_backends import (
+    BULK_BYTES,
+    bulk,
+    bulk_app,
+    counting_app,
+    digest,
+    grpc_app,
+    http2_app,
+    unix_app,
+    websocket_app,
+)
+from tests.system.mesh_site import (
+    REACH_WAIT_S,
+    app,
+    echo,
+    intend,
+    register,
+    speak,
+    write_entry,
+)
+from tests.system.mesh_traffic import (
+    assert_share,
+    explain,
+    linked,
+    spread,
+    upstream_port,
+    wait_answer,
+    wait_done,
+    wait_listens,
+)
 
 pytestmark = pytest.mark.system
 
@@ -61,3 +96,186 @@ def test_a_split_of_90_to_10_is_kept_over_many_requests(mesh_agents: Cluster) ->
         for subset in ("v1", "v2"):
             percent = explained.shares[f"{subset}.split-back.default.dc1"]
             assert_share(percent, served[subset], SPLIT_REQUESTS)
+
+
+def curl(*arguments: str) -> bytes:
+    """What curl prints; it must succeed."""
+    command = ["curl", "-sS", *arguments]
+    done = subprocess.run(command, capture_output=True, timeout=20, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_bytes_go_both_ways_and_each_way_ends_alone(mesh_agents: Cluster) -> None:
+    with counting_app() as port:
+        front = linked(mesh_agents, "half", "tcp", port)
+
+        def count(size: int) -> bytes:
+            with socket.create_connection((LOOPBACK, upstream_port(front)), 10) as stream:
+                stream.sendall(bytes(size))
+                stream.shutdown(socket.SHUT_WR)
+                return stream.makefile("rb").read()
+
+        wait_done(lambda: int(count(1)))
+
+        assert b"3000000" == count(3_000_000)
+        assert {"half-back"} == explain(front.agent, "half-front", "half-back").instances
+
+
+def test_a_server_may_speak_first(mesh_agents: Cluster) -> None:
+    with echo(b"220 hello\r\n") as port:
+        front = linked(mesh_agents, "greet", "tcp", port)
+
+        def greeted() -> None:
+            with socket.create_connection((LOOPBACK, upstream_port(front)), 10) as stream:
+                assert stream.makefile("rb").readline() == b"220 hello\r\n"
+
+        wait_done(greeted)
+
+
+def test_http2_from_end_to_end(mesh_agents: Cluster) -> None:
+    with http2_app() as port:
+        front = linked(mesh_agents, "two", "http2", port)
+        url = f"http://{LOOPBACK}:{upstream_port(front)}"
+        wait_done(lambda: curl("--http2-prior-knowledge", "-f", f"{url}/"))
+
+        said = curl("--http2-prior-knowledge", "-w", " %{http_version} %{http_code}", f"{url}/a?b")
+        load = subprocess.run(
+            ["h2load", "-n", "500", "-c", "3", "-m", "10", f"{url}/load"],
+            capture_output=True,
+            timeout=30,
+            check=True,
+        )
+
+        assert b"/a?b 2 200" == said
+        assert b"500 succeeded, 0 failed, 0 errored, 0 timeout" in load.stdout
+
+
+def test_grpc_calls_of_all_kinds(mesh_agents: Cluster) -> None:
+    with grpc_app() as port:
+        front = linked(mesh_agents, "rpc", "grpc", port)
+        wait_listens(front)
+        with grpc.insecure_channel(f"{LOOPBACK}:{upstream_port(front)}") as channel:
+            unary = channel.unary_unary("/echo/unary")
+            wait_done(lambda: unary(b"", timeout=5, wait_for_ready=True))
+
+            answer, call = unary.with_call(b"abc" * 100_000, metadata=[("asked-by", "me")])
+            many = list(channel.unary_stream("/echo/many")(b"2000", timeout=10))
+            total = channel.stream_unary("/echo/sum")(iter([b"1", b"2", b"39"]), timeout=10)
+            both = list(channel.stream_stream("/echo/both")(iter([b"a", b"b"]), timeout=10))
+            failed = rpc_error(channel, "/echo/fail", timeout=10)
+            unknown = rpc_error(channel, "/echo/what", timeout=10)
+            late = rpc_error(channel, "/echo/hang", timeout=0.3)
+
+    assert b"cba" * 100_000 == answer
+    assert "me" == dict(call.initial_metadata())["told"]
+    trailers = dict(call.trailing_metadata())
+    assert ("goodbye", b"\x00\xff") == (trailers["said"], trailers["raw-bin"])
+    assert (2_000_000, b"42", [b"A", b"B"]) == (sum(map(len, many)), total, both)
+    assert (grpc.StatusCode.NOT_FOUND, "no such thing: ü") == failed
+    assert grpc.StatusCode.UNIMPLEMENTED == unknown[0]
+    assert grpc.StatusCode.DEADLINE_EXCEEDED == late[0]
+
+
+def rpc_error(channel: grpc.Channel, method: str, timeout: float) -> tuple[grpc.StatusCode, str]:
+    """The status and the text of a call that fails."""
+    with pytest.raises(grpc.RpcError) as failed:
+        channel.unary_unary(method)(b"x", timeout=timeout)
+    return failed.value.code(), failed.value.details()
+
+
+def test_a_denied_grpc_call_says_so_in_its_own_words(mesh_agents: Cluster) -> None:
+    with grpc_app() as port:
+        front = linked(mesh_agents, "nope", "grpc", port)
+        intend(mesh_agents.server, "nope-front", "nope-back", "deny")
+        wait_listens(front)
+        with grpc.insecure_channel(f"{LOOPBACK}:{upstream_port(front)}") as channel:
+
+            def denied() -> bool:
+                return (
+                    rpc_error(channel, "/echo/unary", timeout=5)[0]
+                    is grpc.StatusCode.PERMISSION_DENIED
+                )
+
+            wait_until(denied, timeout_s=REACH_WAIT_S, what="a denial")
+            assert not explain(front.agent, "nope-front", "nope-back").allowed
+
+
+def test_websocket_messages_and_close_codes(mesh_agents: Cluster) -> None:
+    with websocket_app() as port:
+        front = linked(mesh_agents, "ws", "http", port)
+        url = f"ws://{LOOPBACK}:{upstream_port(front)}/chat"
+        big = bytes(range(256)) * 4096
+
+        def greet() -> None:
+            with websockets.sync.client.connect(url):
+                pass
+
+        wait_done(greet)
+        with websockets.sync.client.connect(url, max_size=1 << 22) as line:
+            line.send("hello, wörld")
+            assert "hello, wörld" == line.recv(10)
+            line.send(big)
+            assert big == line.recv(20)
+            line.send("bye")
+            with pytest.raises(websockets.ConnectionClosedError) as closed:
+                line.recv(10)
+        assert closed.value.rcvd is not None
+        assert (4001, "as you say") == (closed.value.rcvd.code, closed.value.rcvd.reason)
+
+
+def test_large_bodies_arrive_whole_both_ways(mesh_agents: Cluster) -> None:
+    with bulk_app() as port:
+        front = linked(mesh_agents, "bulk", "http", port)
+        expected = digest(bulk())
+        connection = http.client.HTTPConnection(LOOPBACK, upstream_port(front), timeout=30)
+
+        def put_little() -> None:
+            probe = http.client.HTTPConnection(LOOPBACK, upstream_port(front), timeout=5)
+            probe.request("PUT", "/", b"x")
+            assert probe.getresponse().status == 200
+            probe.close()
+
+        wait_done(put_little)
+        connection.request("PUT", "/", bulk(), {"Content-Length": str(BULK_BYTES)})
+        sent = connection.getresponse().read().decode()
+        connection.request("GET", "/")
+        answer = connection.getresponse()
+        received = digest(iter(lambda: answer.read(1 << 16), b""))
+        connection.close()
+
+        assert (expected, expected) == (sent, received)
+
+
+def test_sockets_of_files_on_both_ends(mesh_agents: Cluster, tmp_path: Path) -> None:
+    """The application listens on one, and the client's upstream is one."""
+    backend, upstream = tmp_path / "app.sock", tmp_path / "up.sock"
+    speak(mesh_agents.server, "http", "file-back", "file-front")
+    with unix_app(str(backend)):
+        two, one = mesh_agents.clients["two"], mesh_agents.clients["one"]
+        register(two, "file-back", 0, proxy={"LocalServiceSocketPath": str(backend)})
+        socket_upstream = {
+            "DestinationName": "file-back",
+            "LocalBindSocketPath": str(upstream),
+            "LocalBindSocketMode": "640",
+        }
+        register(one, "file-front", 1, upstreams=[socket_upstream])
+        ask = ("--unix-socket", str(upstream), "-f", "http://file-back/")
+        wait_done(lambda: curl(*ask))
+
+        assert b"from a socket" == curl(*ask)
+        assert 0o640 == upstream.stat().st_mode & 0o777
+
+
+def test_an_exposed_path_is_open_to_everybody_and_no_other_is(mesh_agents: Cluster) -> None:
+    with app("open") as back:
+        (port,) = free_ports(1)
+        path = {"Path": "/health", "LocalPathPort": back.port, "ListenerPort": port}
+        proxy = {"Expose": {"Paths": [{**path, "Protocol": "http"}]}}
+        linked(mesh_agents, "open", "http", back.port, proxy=proxy)
+        url = f"http://{LOOPBACK}:{port}"
+        wait_done(lambda: curl("-f", f"{url}/health"))
+
+        assert "/health" == json.loads(curl(f"{url}/health"))["path"]
+        assert b"404" == curl("-o/dev/null", "-w%{http_code}", f"{url}/secret")
+        assert not back.requests["GET", "/secret"]
