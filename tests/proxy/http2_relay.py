@@ -175,7 +175,8 @@ class Cannery:
     def open(self, head: RequestHead, answer: Answer) -> Exchange:
         exchange = Canned(head, answer)
         if not head.has_body:
-            exchange.end([])
+            # Not within the opening: an exchange can be told to pause only after it.
+            asyncio.get_running_loop().call_soon(exchange.end, [])
         return exchange
 
     def refused(self, status: int, detail: str) -> None:
