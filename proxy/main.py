@@ -22,6 +22,7 @@ from proxy.output import Output
 from proxy.parts import make_parts
 from proxy.worker import Options, Worker, World
 
+SWITCH_INTERVAL_S: Final = 0.001  # for which a thread computes while the loop waits for it
 GC_THRESHOLDS: Final = (50_000, 20, 100)  # young objects; young, and middle-aged, collections
 ORPHAN_S: Final = 900.0  # an agent that is upgraded or repaired is back by then
 
@@ -47,12 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _make_room() -> None:
-    """Let the process have as many sockets as the system allows, and collect garbage rarely.
+    """Let the process have as many sockets as the system allows, and keep its pauses short.
 
-    A collection walks all that is not frozen, in one piece, while requests wait.
+    A collection walks all that is not frozen, in one piece, while requests wait; a thread that
+    loads a library would hold them up by five times as much as it has to.
     """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)

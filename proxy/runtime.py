@@ -8,7 +8,7 @@ be: the port may be another process's. What is removed accepts no more and drain
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -44,9 +44,10 @@ class ClusterAtWork(Upstream, Protocol):
 
 
 class Parts(ListenerParts, frozen=True, kw_only=True):
-    """What proxies are made of."""
+    """What proxies are made of. ``prepare`` loads what a configuration needs; it may take a while."""
 
     make_upstream: Callable[[Cluster, Contexts], ClusterAtWork]
+    prepare: Callable[[ProxyConfig], Awaitable[None]]
 
 
 class _ProxyAtWork:

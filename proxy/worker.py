@@ -86,7 +86,8 @@ class Worker:
             make_recorder=self.recording.of,
             notices=Notices(soon=loop.call_soon, now_s=world.now_s, failed=_notice_failed),
         )
-        self._runtime = Runtime(make_parts(around), around, self._tell_applied)
+        self._parts = make_parts(around)
+        self._runtime = Runtime(self._parts, around, self._tell_applied)
         self._versions: dict[str, int] = {}
         self._feed = Feed(
             options.feed,
@@ -140,6 +141,7 @@ class Worker:
     async def _obey(self, message: ToWorker) -> None:
         match message:
             case Configure(version=version, config=config):
+                await self._parts.prepare(config)
                 self._configure(version, config)
             case Remove(id=id, drain_s=drain_s):
                 self._versions.pop(id, None)
@@ -251,6 +253,8 @@ class Worker:
         )
 
     def _is_orphan(self) -> bool:
+        if not self._options.feed.parent.is_dir():
+            return True  # with its data directory the agent is gone for good
         allowed_s = self._options.orphan_s
         if not self._feed.was_connected:
             allowed_s = max(allowed_s, CONNECT_WAIT_S)

@@ -179,6 +179,7 @@ class Fakes:
             make_acceptor=fakes.make_acceptor,
             make_handler=fakes.make_handler,
             make_upstream=fakes.make_upstream,
+            prepare=_prepared,
         )
 
     def bind(self, listener: Listener) -> FakeSocket:
@@ -199,6 +200,10 @@ class Fakes:
     def make_upstream(self, cluster: Cluster, contexts: Contexts) -> FakeUpstream:
         self.upstreams.append(FakeUpstream(cluster))
         return self.upstreams[-1]
+
+
+async def _prepared(config: ProxyConfig) -> None:
+    """Nothing is to be loaded."""
 
 
 def _start(name: str, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":

@@ -219,3 +219,9 @@ async def test_a_report_that_fails_is_not_the_last_one(
         await asyncio.sleep(0.05)
 
     assert isinstance(await heard(agent, Report), Report)
+
+
+async def test_an_orphan_whose_agents_directory_is_gone_ends_at_once(tmp_path: Path) -> None:
+    orphan = Running(tmp_path, feed=tmp_path / "gone" / "feed.sock")
+
+    assert 0 == await orphan.life

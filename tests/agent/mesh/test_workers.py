@@ -344,6 +344,27 @@ async def test_what_is_open_may_end_before_workers_are_stopped(
     assert not is_any_alive(tmp_path / "mesh" / "worker-0.lock")
 
 
+async def test_with_fewer_workers_the_others_give_their_proxies_up(
+    make: Start, backend: int, tmp_path: Path
+) -> None:
+    names = [f"p{number}" for number in range(6)]
+    first = await make(count=2).start()
+    for name in names:
+        first.feed.put(relay(tmp_path / name, backend, name))
+    await first.applied(*names)
+    await first.stop()
+
+    second = await make(count=1).start()
+    for name in names:
+        second.feed.put(relay(tmp_path / name, backend, name))
+    await second.applied(*names)
+
+    assert 1 == len(second.workers.processes)
+    for name in names:
+        assert b"x" == await ask(tmp_path / name, b"x")
+    await until(lambda: len(second.feed.workers) == 1)
+
+
 async def test_a_worker_that_a_user_starts_takes_its_proxy_and_gives_it_back(
     make: Start, backend: int, tmp_path: Path
 ) -> None:
