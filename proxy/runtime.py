@@ -44,7 +44,7 @@ class ClusterAtWork(Upstream, Protocol):
 
 
 class Parts(ListenerParts, frozen=True, kw_only=True):
-    """What proxies are made of. ``prepare`` loads what a configuration needs; it may take a while."""
+    """What proxies are made of. ``prepare`` loads what a configuration needs, in a while."""
 
     make_upstream: Callable[[Cluster, Contexts], ClusterAtWork]
     prepare: Callable[[ProxyConfig], Awaitable[None]]
