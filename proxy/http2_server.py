@@ -41,7 +41,6 @@ STREAMS_MAX: Final = 100  # open at once: RFC 9113 advises no less, and each may
 DRAIN_PING: Final = b"draining"
 
 _CODES: Final = {
-    Fault.REFUSED: Code.REFUSED_STREAM,
     Fault.CLIENT: Code.CANCEL,
     Fault.OVERFLOW: Code.ENHANCE_YOUR_CALM,
 }
@@ -52,9 +51,11 @@ class ServerStream(StreamIntake, Answer):
     """The `Answer` of one exchange."""
 
     __slots__ = (
+        "_end",
         "_exchange",
         "_expects_continue",
         "_is_answered",
+        "_is_begun",
         "_is_full",
         "_is_head",
         "_server",
@@ -69,6 +70,7 @@ class ServerStream(StreamIntake, Answer):
         self._expects_continue = head.expects_continue
         self._is_head = head.method == b"HEAD"
         self._is_full = False
+        self._is_begun = False
         self._is_answered = False
         self.is_paused = bool(head.upgrade)  # what comes before the answer may be of a tunnel
 
@@ -112,6 +114,7 @@ class ServerStream(StreamIntake, Answer):
 
     @override
     def head(self, head: ResponseHead, *, end: bool) -> None:
+        self._is_begun = True
         self._end.answer(self.id, rules.response_fields(head), end=end)
         if end:
             self._answered(is_tunnel=False)
@@ -138,14 +141,18 @@ class ServerStream(StreamIntake, Answer):
 
     @override
     def switch(self, head: ResponseHead) -> None:
-        self._end.answer(self.id, rules.switch_fields(head), end=False)
+        self._is_begun = True
+        self._end.accept(self.id, rules.switch_fields(head))
         self.link.flush_soon()
         self.resume()
 
     @override
     def reset(self, fault: Fault) -> None:
         self._exchange = None
-        self._end.reset(self.id, _CODES.get(fault, Code.INTERNAL_ERROR))
+        code = _CODES.get(fault, Code.INTERNAL_ERROR)
+        if fault is Fault.REFUSED and not self._is_begun:
+            code = Code.REFUSED_STREAM  # it may be sent again, whatever it does
+        self._end.reset(self.id, code)
         self._server.forget(self)
         self.link.flush_soon()
 

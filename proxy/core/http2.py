@@ -40,8 +40,16 @@ class ServerEnd(End[tuple[RequestHead, int]]):
         """Send a head, final or 1xx; nothing for a stream that is gone."""
         stream = self.streams.get(stream_id)
         if stream is not None and stream.trailers is None and not stream.is_local_done:
+            if fields[0][1] >= b"200":
+                stream.is_tunnel = False
             self.outbox.headers(stream, fields, end=end)
             self._retire_if_done(stream)
+
+    def accept(self, stream_id: int, fields: Headers) -> None:
+        """Accept an upgrade: both sides are half-closed on their own from now on."""
+        stream = self.streams.get(stream_id)
+        if stream is not None:
+            self.outbox.headers(stream, fields, end=False)
 
     @override
     def _on_head(self, stream_id: int, block: Block[tuple[RequestHead, int]], *, end: bool) -> None:

@@ -261,7 +261,7 @@ def test_a_broken_rule_of_the_connection_ends_all():
 @pytest.mark.parametrize(
     ("fault", "code"),
     [
-        (Fault.REFUSED, Code.REFUSED_STREAM),
+        (Fault.REFUSED, Code.INTERNAL_ERROR),
         (Fault.RESET, Code.INTERNAL_ERROR),
         (Fault.OVERFLOW, Code.ENHANCE_YOUR_CALM),
     ],
@@ -276,6 +276,15 @@ def test_an_answer_that_is_cut_short_resets_its_stream(fault, code):
 
     assert (RST_STREAM, 0, 1, number(code)) == world.heard()[-1]
     assert [] == asked.calls
+
+
+def test_a_request_that_nobody_touched_may_be_sent_again():
+    world = ServerWorld()
+    world.say(request(1))
+
+    world.site.asked[0].answer.reset(Fault.REFUSED)
+
+    assert [(RST_STREAM, 0, 1, number(Code.REFUSED_STREAM))] == world.heard()
 
 
 def test_an_early_answer_ends_the_exchange_and_the_request():

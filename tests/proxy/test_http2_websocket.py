@@ -1,7 +1,19 @@
 """WebSockets over HTTP/2: extended CONNECT, both in and out. Source: RFC 8441."""
 
+import pytest
+
 from proxy.http import Fault
-from tests.proxy.http2_speech import DATA, GET, HEADERS, SETTINGS, frame, request, settings
+from tests.proxy.http2_speech import (
+    DATA,
+    GET,
+    HEADERS,
+    RST_STREAM,
+    SETTINGS,
+    frame,
+    number,
+    request,
+    settings,
+)
 from tests.proxy.http2_world import ClientWorld, ServerWorld, World, answer, status
 
 
@@ -78,3 +90,36 @@ def test_a_websocket_may_be_answered_with_an_error():
 
     assert [("head", 403, False), b"no", ("end", [])] == heard.calls
     assert 100 == world.client.room
+
+
+@pytest.mark.parametrize("ending", [frame(DATA, 1, 1), frame(RST_STREAM, 0, 1, number(8)), b""])
+def test_a_websocket_that_was_refused_leaves_nothing(ending):
+    world = ServerWorld()
+    connect = [(b":method", b"CONNECT"), (b":protocol", b"websocket"), *GET[1:]]
+    world.say(request(1, *connect, end=False) + frame(DATA, 0, 1, b"early"))
+    (asked,) = world.site.asked
+
+    asked.answer.head(answer(403), end=False)
+    asked.answer.body(b"no")
+    asked.answer.end([])
+    frames = world.heard()
+    if ending:
+        world.say(ending)
+
+    assert [HEADERS, DATA, RST_STREAM] == [kind for kind, _, _, _ in frames]
+    assert [] == asked.calls
+    assert {} == world.server.end.streams == world.server._streams
+
+
+def test_a_websocket_that_the_instance_refuses_is_refused_through_both():
+    world = World().greet()
+    sent, heard = world.ask(upgrade=b"websocket")
+    world.carry()
+
+    world.site.asked[0].answer.head(answer(403), end=True)
+    world.carry()
+
+    assert [("head", 403, True)] == heard.calls
+    assert {} == world.client.link.end.streams == world.server.end.streams
+    assert 100 == world.client.room
+    assert 0 < sent.bytes_sent
