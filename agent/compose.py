@@ -18,8 +18,6 @@ from pathlib import Path
 from random import Random, SystemRandom  # noqa: TID251 - the one generator of the process
 from typing import TYPE_CHECKING, Any, Final
 
-import structlog
-
 from agent.checks.runner import CheckRunner
 from agent.client.parts import ClientParts
 from agent.clock import monotonic_s, wall_s
@@ -76,8 +74,6 @@ if TYPE_CHECKING:
 PROXY_KINDS: Final = frozenset(
     {KIND_CONNECT_PROXY, KIND_INGRESS_GATEWAY, KIND_TERMINATING_GATEWAY, KIND_MESH_GATEWAY}
 )
-
-_log = structlog.get_logger("agent")
 
 
 class Agent:
@@ -155,6 +151,7 @@ class Agent:
             make_leaves=self.leaves,
             explain=self.explain,
             feed_path=self.feed_path,
+            mesh_view=lambda: self.mesh.view if self.mesh else None,
             membership=self.membership,
             events=self.events,
             server=self.server,

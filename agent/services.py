@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from agent.connect.leaf import Leaves, Served
     from agent.mesh.explain import Asked
     from agent.mesh.explain_answer import Explanation
+    from agent.mesh.view import View
     from agent.server.parts import ServerParts
 
 
@@ -45,6 +46,7 @@ class Services:
         make_leaves: Callable[[], Leaves],
         explain: Callable[[Asked, str], Awaitable[Explanation]],
         feed_path: Callable[[], Awaitable[str]],
+        mesh_view: Callable[[], View | None],
         membership: Membership,
         events: EventRing,
         server: ServerParts | None,
@@ -66,6 +68,7 @@ class Services:
         self._make_leaves = make_leaves
         self.explain = explain
         self.feed_path = feed_path
+        self.mesh_view = mesh_view
         self._leaves: Leaves | None = None
         self._membership = membership
         self._server = server

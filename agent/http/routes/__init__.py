@@ -23,6 +23,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *mesh.INTENTION,
     *mesh.CONNECT,
     *mesh.CHAIN,
+    *mesh.VIEW,
     *web.INTERNAL,
     *cluster.OPERATOR,
     *cluster.SNAPSHOT,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.http.handlers import connect, discovery_chain, intention
+from agent.http.handlers import connect, discovery_chain, intention, mesh_view
 from agent.http.handlers.shared import as_json
 from agent.http.route import Read, Route, Write
 from agent.http.routes.parts import READ, WRITE, local
@@ -144,4 +144,35 @@ CHAIN: Final = tuple(
         ("GET", discovery_chain.get, "A service's discovery chain"),
         ("POST", discovery_chain.post, "A service's discovery chain, changed by the caller"),
     )
+)
+
+VIEW: Final = (
+    local(
+        "GET",
+        "/v1/internal/mesh/edges",
+        mesh_view.edges,
+        "What this agent's proxies carry, by source and destination",
+        "source",
+        "destination",
+        "proxy",
+    ),
+    local(
+        "GET",
+        "/v1/internal/mesh/proxies",
+        mesh_view.proxies,
+        "This agent's proxies and how they are served",
+    ),
+    local(
+        "GET",
+        "/v1/internal/mesh/tap",
+        mesh_view.tap,
+        "Stream requests that pass this agent's proxies",
+        "proxy",
+        "source",
+        "destination",
+        "path",
+        "method",
+        "status_min",
+        "share",
+    ),
 )
