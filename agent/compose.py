@@ -249,7 +249,8 @@ class Agent:
 
     def watch_for_proxies(self) -> None:
         """Have a mesh as soon as a sidecar or a gateway is registered here."""
-        if self.config.connect.enabled:
+        # A client is not told whether there is an authority: that is the servers' setting.
+        if self.config.connect.enabled or not self.config.server:
             self.local_state.subscribe(self._registered)
             for service_id in self.local_state.services:
                 self._registered(service_id)

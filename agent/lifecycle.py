@@ -272,6 +272,8 @@ class Lifecycle:
             agent.server.apply(config)
         if agent.client is not None:
             agent.client.apply(config)
+        if agent.mesh is not None:
+            agent.mesh.apply()
         agent.runner.reload_tls()
         agent.metrics.change_filter(name_filter(config))
         agent.front.apply_settings(http_settings(config))
