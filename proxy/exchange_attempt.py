@@ -83,7 +83,7 @@ class Attempt(Response):
             self.connected(connection)
         else:
             self._is_waiting = True
-            self._pool.wait(choice, self)
+            self._pool.wait(choice, self, fresh=fresh)
 
     @property
     def request(self) -> Request | None:

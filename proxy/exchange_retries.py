@@ -1,13 +1,19 @@
 """The retries of one exchange: whether another one may be, and what it takes from the cluster.
 
-A kept connection that was closed says nothing of its instance: trying again on a new one costs no
-budget, and may go to the same instance. Made when the first attempt fails.
+The budget keeps instances from doing work again; an attempt that reached none made no work, so the
+next one costs nothing. A kept connection that was closed says nothing of its instance either: the
+next attempt may go to the same one. Made when the first attempt fails.
 """
+
+from typing import Final
 
 from proxy.api import RetryPolicy
 from proxy.core.retry import Outcome, back_off_s, retry_reason
 from proxy.http import Fault, ResponseHead
 from proxy.serving import Record, Upstream
+
+
+_REACHED_NOBODY: Final = frozenset((Fault.CONNECT, Fault.STALE))
 
 
 class Retries:
@@ -28,11 +34,12 @@ class Retries:
         self.end()
         if retry_reason(self._policy, self._method, outcome, self._count) is None:
             return False
-        if outcome.fault is not Fault.STALE:
+        if outcome.fault not in _REACHED_NOBODY:
             if not self._upstream.may_retry():
                 record.flags.append("retry-over-budget")
                 return False
             self._has_budget = True
+        if outcome.fault is not Fault.STALE:
             self.tried |= {record.endpoint}
         if not self._count:
             record.flags.append("retried")

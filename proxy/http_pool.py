@@ -55,8 +55,11 @@ class HttpPool:
         place = self._places.get((choice.endpoint.id, choice.group.target))
         return None if place is None else place.take()
 
-    def wait(self, choice: Choice, waiter: Waiter) -> None:
-        """Call ``waiter`` with a connection as soon as there is one; may be within the call."""
+    def wait(self, choice: Choice, waiter: Waiter, *, fresh: bool = False) -> None:
+        """Call ``waiter`` with a connection as soon as there is one; may be within the call.
+
+        ``fresh``: only with one that carried no request yet.
+        """
         pending_max = self.upstream.cluster.pending_max
         if self.waiting >= (OPEN_MAX if pending_max is None else pending_max):
             waiter.unconnected(Fault.OVERFLOW, "pending_max is reached")
@@ -66,16 +69,17 @@ class HttpPool:
         if place is None:
             place = self._places[key] = _Place(self, choice)
         place.choice = choice
-        place.waiters.append(waiter)
+        (place.fresh_waiters if fresh else place.waiters).append(waiter)
         self.waiting += 1
         place.dial()
 
     def forget(self, choice: Choice, waiter: Waiter) -> None:
         """Who waited has given up. What is being dialled for it is kept for another one."""
         place = self._places.get((choice.endpoint.id, choice.group.target))
-        if place is not None and waiter in place.waiters:
-            place.waiters.remove(waiter)
-            self.waiting -= 1
+        for waiters in () if place is None else (place.waiters, place.fresh_waiters):
+            if waiter in waiters:
+                waiters.remove(waiter)
+                self.waiting -= 1
 
     def close(self) -> None:
         """Close what is idle; what is busy closes when it has ended."""
@@ -131,6 +135,7 @@ class _Place:
     def __init__(self, pool: HttpPool, choice: Choice) -> None:
         self.choice = choice
         self.waiters: deque[Waiter] = deque()
+        self.fresh_waiters: deque[Waiter] = deque()
         self._pool = pool
         self._is_shared = pool.upstream.cluster.protocol in ("http2", "grpc")
         self._open: dict[ClientConnection, float] = {}  # since when it is idle
@@ -140,7 +145,11 @@ class _Place:
 
     @property
     def is_empty(self) -> bool:
-        return not self._open and not self.waiters and not self._dialing
+        return not self._open and not self._waiting and not self._dialing
+
+    @property
+    def _waiting(self) -> int:
+        return len(self.waiters) + len(self.fresh_waiters)
 
     def take(self) -> ClientConnection | None:
         while self._free:
@@ -155,7 +164,7 @@ class _Place:
 
     def dial(self) -> None:
         """Dial for those that wait and for whom nothing is under way."""
-        wanted = min(1, len(self.waiters)) if self._is_shared else len(self.waiters)
+        wanted = min(1, self._waiting) if self._is_shared else self._waiting
         while self._dialing < wanted:
             self._dialing += 1
             self._pool.start("proxy.dial", self._dial())
@@ -177,6 +186,9 @@ class _Place:
 
     def made(self, connection: ClientConnection) -> None:
         self._open[connection] = self._pool.now_s()
+        while self.fresh_waiters and connection.room:
+            self._pool.waiting -= 1
+            self.fresh_waiters.popleft().connected(connection)
         self.freed(connection)
 
     def freed(self, connection: ClientConnection) -> None:
@@ -230,8 +242,10 @@ class _Place:
         return Http1Client(self, self._pool.call_later)
 
     def _fail(self, fault: Fault, detail: str) -> None:
-        count = len(self.waiters) if self._is_shared else min(1, len(self.waiters))
-        failed = [self.waiters.popleft() for _ in range(count)]
-        self._pool.waiting -= count
+        waiting = [*self.fresh_waiters, *self.waiters]
+        failed = waiting if self._is_shared else waiting[:1]
+        for _ in failed:
+            (self.fresh_waiters if self.fresh_waiters else self.waiters).popleft()
+        self._pool.waiting -= len(failed)
         for waiter in failed:
             waiter.unconnected(fault, detail)

@@ -38,6 +38,13 @@ def test_a_stale_connection_takes_nothing_and_avoids_nobody():
     assert not retries.take(stale, told)
 
 
+def test_a_connection_that_could_not_be_made_takes_nothing_and_is_avoided():
+    web, told = World().web, record()
+    retries = Retries(web, None, b"POST")
+    assert retries.take(Outcome(fault=Fault.CONNECT), told)
+    assert (0, {"n0/web"}) == (web.budget.open, retries.tried)
+
+
 def test_pauses_grow():
     retries = Retries(World().web, POLICY, b"GET")
     pauses = []

@@ -76,6 +76,20 @@ def test_who_waits_is_served_by_what_gets_free_first():
     assert 0 == pool.waiting
 
 
+def test_who_wants_a_fresh_connection_gets_no_used_one():
+    world, web, pool, choice = make()
+    (first,) = waiting(world, pool, choice)
+    fresh, other = Waits(), Waits()
+    pool.wait(choice, fresh, fresh=True)
+    pool.wait(choice, other)
+    web.wires[0].receive(OK)
+    assert (None, first.connection) == (fresh.connection, other.connection)
+    world.advance()
+    assert fresh.connection is not None
+    assert first.connection is not fresh.connection
+    assert 0 == pool.waiting
+
+
 def test_a_dial_that_fails_fails_one():
     world, web, pool, choice = make()
     web.refusing = {"n0/web"}

@@ -1,0 +1,120 @@
+"""Races of real connections: nothing is done twice, and nothing fails that need not."""
+
+import asyncio
+import socket
+import struct
+from collections import Counter
+
+from tests.proxy.real_proxy import Backend, ask, backend, proxying, read_request
+
+REQUESTS = 200
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Close with a reset."""
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def test_no_post_is_seen_twice_and_no_get_fails_where_connections_close_silently():
+    seen: Counter[bytes] = Counter()
+
+    async def closes_after_one(reader, writer):
+        _, body = await read_request(reader)
+        seen[body] += 1
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        await writer.drain()
+        await asyncio.sleep(0.001)  # the time in which another request may come
+
+    async with backend(closes_after_one) as server, proxying() as proxy:
+        proxy.serve(server.port)
+        posts, gets = [], []
+        for number in range(REQUESTS):
+            posts.append(asyncio.create_task(ask(proxy.port, "POST", "/", b"id-%d" % number)))
+            gets.append(asyncio.create_task(ask(proxy.port)))
+            await asyncio.sleep(0.001)
+        answers = await asyncio.gather(*posts)
+        got = await asyncio.gather(*gets)
+    ids = {body: count for body, count in seen.items() if body}
+    assert 1 == max(ids.values())
+    assert {status for status, _ in answers} <= {200, 502, 503}
+    for number, (status, _) in enumerate(answers):
+        assert status != 200 or 1 == ids[b"id-%d" % number]
+    assert {200} == {status for status, _ in got}
+
+
+async def test_a_post_that_was_read_and_then_reset_is_not_repeated():
+    seen: Counter[bytes] = Counter()
+
+    async def reads_and_resets(reader, writer):
+        _, body = await read_request(reader)
+        seen[body] += 1
+        reset(writer)
+
+    async with backend(reads_and_resets) as server, proxying() as proxy:
+        proxy.serve(server.port)
+        answers = await asyncio.gather(
+            *(ask(proxy.port, "POST", "/", b"id-%d" % number) for number in range(20))
+        )
+    assert {502, 503} >= {status for status, _ in answers}
+    assert {1} == set(seen.values())
+    assert 20 == len(seen)
+
+
+async def test_one_dead_instance_of_two_fails_nobody():
+    async def serves(reader, writer):
+        while True:
+            await read_request(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    dead = socket.create_server(("127.0.0.1", 0))
+    port = dead.getsockname()[1]
+    dead.close()
+    async with backend(serves) as server, proxying() as proxy:
+        proxy.serve(server.port, port)
+        statuses = [
+            (await ask(proxy.port, method, "/", b"x" if method == "POST" else b""))[0]
+            for method in ("GET", "POST") * 20
+        ]
+    assert {200} == set(statuses)
+
+
+async def test_a_rolling_restart_of_three_fails_nobody():
+    def made() -> Backend:
+        async def serves(reader, writer):
+            while True:
+                await read_request(reader)
+                await asyncio.sleep(0.005)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+        return Backend(serves)
+
+    servers = [made() for _ in range(3)]
+    for server in servers:
+        await server.start()
+    statuses: list[int] = []
+    async with proxying() as proxy:
+        proxy.serve(*(server.port for server in servers))
+        is_over = asyncio.Event()
+
+        async def load() -> None:
+            while not is_over.is_set():
+                statuses.append((await ask(proxy.port))[0])
+
+        clients = [asyncio.create_task(load()) for _ in range(5)]
+        for server in servers:
+            # As a catalog sees it: taken out, given the time of a request, stopped, started.
+            proxy.serve(*(other.port for other in servers if other is not server))
+            await asyncio.sleep(0.05)
+            await server.stop()
+            await asyncio.sleep(0.05)
+            await server.start()
+            proxy.serve(*(other.port for other in servers))
+            await asyncio.sleep(0.05)
+        is_over.set()
+        await asyncio.gather(*clients)
+    for server in servers:
+        await server.stop()
+    assert {200: len(statuses)} == Counter(statuses)
+    assert 50 < len(statuses)
