@@ -332,6 +332,9 @@ class Http2Server(Timed, Handler):
         if end.is_dead or (end.is_drained and not end.streams):
             self._close()
         elif not end.streams and end.peer.is_known and not self._is_warned:
+            if self._serving.is_draining:  # since before it was accepted
+                self.changed()
+                return
             timeout_s = self._serving.chain.idle_timeout_s or IDLE_TIMEOUT_S
             self._deadlines.set_due(self, self._serving.now_s() + timeout_s)
 

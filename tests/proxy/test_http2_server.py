@@ -325,6 +325,16 @@ def test_draining_lets_what_is_open_end_and_then_closes():
     assert world.server_wire.is_closed
 
 
+def test_a_connection_that_comes_while_draining_is_sent_away_at_once():
+    world = World()
+    world.serving.is_draining = True
+    world.server.connection_made(world.server_wire)
+
+    world.server.data_received(PREFACE + settings())
+
+    assert [GOAWAY, PING] == kinds(parted(world.server_wire.take()))[-2:]
+
+
 def test_draining_does_not_wait_for_a_client_that_does_not_answer():
     world = ServerWorld()
     world.serving.is_draining = True
