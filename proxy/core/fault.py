@@ -16,9 +16,15 @@ NOTHING = Injection()
 
 
 def inject(fault: Fault | None, delay_random: float, abort_random: float) -> Injection:
-    """Whether a request is delayed and whether it is aborted; two numbers in [0, 1) draw it."""
+    """Whether a request is delayed and whether it is aborted; two numbers in [0, 1) draw it.
+
+    A request that is spared gets `NOTHING` itself.
+    """
     if fault is None:
         return NOTHING
     delays = delay_random * 100.0 < fault.delay_percent
     aborts = fault.abort_status > 0 and abort_random * 100.0 < fault.abort_percent
-    return Injection(fault.delay_s if delays else 0.0, fault.abort_status if aborts else 0)
+    delay_s = fault.delay_s if delays else 0.0
+    if not delay_s and not aborts:
+        return NOTHING
+    return Injection(delay_s, fault.abort_status if aborts else 0)

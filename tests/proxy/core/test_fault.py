@@ -1,7 +1,7 @@
 import pytest
 
 from proxy.api import Fault
-from proxy.core.fault import Injection, inject
+from proxy.core.fault import NOTHING, Injection, inject
 
 BOTH = Fault(delay_s=2.0, delay_percent=50.0, abort_status=503, abort_percent=10.0)
 
@@ -22,3 +22,8 @@ def test_faults_are_put_in_for_their_shares(
     fault: Fault | None, draws: tuple[float, float], expected: Injection
 ) -> None:
     assert expected == inject(fault, *draws)
+
+
+@pytest.mark.parametrize("fault", [None, Fault(), BOTH])
+def test_nothing_is_put_in_a_request_that_is_spared(fault: Fault | None) -> None:
+    assert NOTHING is inject(fault, 0.5, 0.1)
