@@ -5,7 +5,8 @@ import math
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -15,7 +16,16 @@ import websockets
 
 from tests.system.agent_process import LOOPBACK, AgentProcess, wait_until
 from tests.system.cluster import Cluster
-from tests.system.mesh_site import CALL_TIMEOUT_S, REACH_WAIT_S, Answer, Sidecar, register, speak
+from tests.system.mesh_site import (
+    CALL_TIMEOUT_S,
+    REACH_WAIT_S,
+    Answer,
+    App,
+    Sidecar,
+    app,
+    register,
+    speak,
+)
 
 # Of 1,000 correct runs one fails by chance; 3.29 standard deviations to either side.
 DEVIATIONS_MAX = 3.29
@@ -192,3 +202,37 @@ def explain(
     answer = agent.get(f"/v1/internal/mesh/explain?{urlencode(question)}")
     assert answer.status == 200, answer.body
     return Explained(answer.json)
+
+
+@contextmanager
+def instances(
+    agents: Cluster, service: str, *definitions: Mapping[str, Any], protocol: str = "http"
+) -> Iterator[list[App]]:
+    """Instances ``<service>-0`` and so on over the agents in turn, each of which says its id.
+
+    A definition holds options of `register`.
+    """
+    speak(agents.server, protocol, service)
+    with ExitStack() as stack:
+        made = []
+        for number, definition in enumerate(definitions):
+            back = stack.enter_context(app(f"{service}-{number}"))
+            agent = agents.agents[number % len(agents.agents)]
+            register(agent, service, back.port, instance=back.name, **definition)
+            made.append(back)
+        yield made
+
+
+def caller(agents: Cluster, service: str, *upstreams: str | Mapping[str, Any]) -> Sidecar:
+    """A service on the client ``one`` with these upstreams."""
+    return register(agents.clients["one"], service, 1, upstreams=upstreams)
+
+
+def wait_all(front: Sidecar, upstream: str, apps: Sequence[App], path: str = "/") -> None:
+    """Return once every one of these serves, and nobody else."""
+    names = {each.name for each in apps}
+    wait_until(
+        lambda: set(spread(front.upstreams[upstream], 4 * len(apps), path=path)) == names,
+        timeout_s=REACH_WAIT_S,
+        what=f"{front.service} is served by all of {upstream}",
+    )
