@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from proxy.core.http2_end import CONNECTION_WINDOW_BYTES
 from proxy.http import Fault
+from proxy.http2_server import DRAINING_ANSWER_S
 from tests.proxy.http2_world import Asked, Heard, World, answer, carry_one
 
 FAULTS = (Fault.CLIENT, Fault.RESET, Fault.TIMEOUT, Fault.REFUSED, Fault.PROTOCOL)
@@ -44,7 +45,6 @@ class Together(RuleBasedStateMachine):
         self.world = World().greet()
         self.calls: list[Call] = []
         self.answered: dict[int, str] = {}  # by exchange: what its answer came to
-        self.given: dict[int, int] = {}  # bytes of the answer's body
 
     # The client's user.
 
@@ -142,6 +142,12 @@ class Together(RuleBasedStateMachine):
         end = self.world.server if is_server else self.world.client
         (end.pause_writing if is_full else end.resume_writing)()
 
+    @precondition(lambda self: len(self.calls) > 3 and not self.world.serving.is_draining)
+    @rule()
+    def drain(self) -> None:
+        self.world.serving.is_draining = True
+        self.world.server.changed()
+
     @invariant()
     def each_comes_to_one_end(self) -> None:
         assert not self.world.server.end.is_dead
@@ -168,6 +174,7 @@ class Together(RuleBasedStateMachine):
             if self.answered.get(id(asked)) != "begun":
                 asked.answer.head(answer(), end=False)
             asked.answer.end([])
+        world.clock.advance(DRAINING_ANSWER_S)
         world.carry()
 
         assert all(call.is_over for call in self.calls)
@@ -176,7 +183,11 @@ class Together(RuleBasedStateMachine):
             assert {} == end.streams == codec._streams
             assert CONNECTION_WINDOW_BYTES == end._receive_left + end._unreturned_bytes
             assert {} == end.outbox._waiting
-        assert 100 == world.client.room
+        if world.serving.is_draining:
+            assert world.server_wire.is_closed
+            assert world.client_wire.is_closed
+        else:
+            assert 100 == world.client.room
 
 
 Together.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
