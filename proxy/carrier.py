@@ -220,7 +220,7 @@ class SocketCarrier(Carrier):
 
     def _send(self, chunk: bytes | bytearray | memoryview) -> None:
         if self._backlog:
-            self._backlog += chunk
+            self._keep(chunk)
         else:
             try:
                 sent = self._sock.send(chunk)
@@ -229,13 +229,31 @@ class SocketCarrier(Carrier):
             except OSError as error:
                 self._end(error)
                 return
-            if sent == len(chunk):
-                return
-            self._backlog += memoryview(chunk)[sent:]
+            if sent < len(chunk):
+                self._keep(memoryview(chunk)[sent:])
+
+    def _keep(self, rest: bytes | bytearray | memoryview) -> None:
+        """Send it when there is room."""
+        if not self._backlog:
             self._loop.add_writer(self._sock.fileno(), self._writable)
+        self._backlog += rest
         if len(self._backlog) > BACKLOG_BYTES_HIGH and not self._writing_paused:
             self._writing_paused = True
             self._handler.pause_writing()
+
+    def _send_all(self, chunks: list[bytes]) -> None:
+        """As `_send` of all of them, with one call of the kernel."""
+        sent = 0
+        if not self._backlog:
+            try:
+                sent = self._sock.sendmsg(chunks)
+            except (BlockingIOError, InterruptedError):
+                pass
+            except OSError as error:
+                self._end(error)
+                return
+        if sent < sum(map(len, chunks)):
+            self._keep(memoryview(b"".join(chunks))[sent:])
 
     def _writable(self) -> None:
         try:

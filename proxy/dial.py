@@ -85,7 +85,7 @@ async def _connected(endpoint: Endpoint, loop: asyncio.AbstractEventLoop) -> soc
             sock.setblocking(False)
             if family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await loop.sock_connect(sock, address)
+            await _connect(sock, address, loop)
         except OSError as error:
             sock.close()
             failure = error
@@ -95,6 +95,27 @@ async def _connected(endpoint: Endpoint, loop: asyncio.AbstractEventLoop) -> soc
         else:
             return sock
     raise failure
+
+
+async def _connect(sock: socket.socket, address: Address, loop: asyncio.AbstractEventLoop) -> None:
+    """As ``loop.sock_connect``, which in uvloop asks a thread to look up what is no name."""
+    try:
+        sock.connect(address)
+        return
+    except BlockingIOError:
+        answered: asyncio.Future[None] = loop.create_future()
+
+    def answer() -> None:
+        if not answered.done():
+            answered.set_result(None)
+
+    loop.add_writer(sock.fileno(), answer)
+    try:
+        await answered
+    finally:
+        loop.remove_writer(sock.fileno())
+    if number := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        raise OSError(number, os.strerror(number))
 
 
 async def _addresses(

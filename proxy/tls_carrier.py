@@ -18,8 +18,8 @@ from typing_extensions import override
 from proxy.carrier import READ_BYTES_MAX, SocketCarrier
 
 RECORD_BYTES_MAX: Final = 16_384  # RFC 8446 section 5.1: of content
-_SEALED_AT_ONCE: Final = 4 * RECORD_BYTES_MAX
-"""OpenSSL keeps as much memory as it once needed for what it sealed and we did not take."""
+SEALED_BYTES_MAX: Final = RECORD_BYTES_MAX + 256  # section 5.2: of the same, sealed
+SENT_AT_ONCE_MAX: Final = 32 * RECORD_BYTES_MAX  # well below what the kernel takes in one call
 
 # As large as what one read can open, with what was left of a record before it.
 _clear: Final = memoryview(bytearray(READ_BYTES_MAX + 2 * RECORD_BYTES_MAX))
@@ -66,32 +66,52 @@ class TlsCarrier(SocketCarrier):
         if self._is_closing or self._write_ended or not chunk:
             return
         try:
-            if len(chunk) <= _SEALED_AT_ONCE:
+            if len(chunk) <= RECORD_BYTES_MAX:
                 self._tls.write(chunk)
                 self._send(self._outgoing.read())
                 return
             view = memoryview(chunk)
-            for start in range(0, len(view), _SEALED_AT_ONCE):
-                self._tls.write(view[start : start + _SEALED_AT_ONCE])
-                self._send(self._outgoing.read())
-                if self._is_over:
-                    return
+            for start in range(0, len(view), SENT_AT_ONCE_MAX):
+                if not self._is_over:
+                    self._send_all(self._sealed(view[start : start + SENT_AT_ONCE_MAX]))
         except ssl.SSLError as error:
             self._end(error)
+
+    def _sealed(self, content: memoryview) -> list[bytes]:
+        """The records of content; one at a time, as OpenSSL keeps the space it once needed."""
+        records = []
+        for start in range(0, len(content), RECORD_BYTES_MAX):
+            self._tls.write(content[start : start + RECORD_BYTES_MAX])
+            records.append(self._outgoing.read())
+        return records
 
     @override
     def _take_early(self) -> None:
         super()._take_early()
         if self._is_reading and not self._is_closing:
             if self._incoming.pending:
-                self._open()
+                self._take(memoryview(b""))
             elif self._peer_ended:
                 self._ended()
 
     @override
     def _take(self, chunk: memoryview) -> None:
-        self._incoming.write(chunk)
-        self._open()
+        size = 0
+        try:
+            # In parts, as OpenSSL keeps the space that it once needed for a connection.
+            for start in range(0, len(chunk) or 1, SEALED_BYTES_MAX):
+                self._incoming.write(chunk[start : start + SEALED_BYTES_MAX])
+                size = self._opened(size)
+        except ssl.SSLError as error:
+            self._answer()
+            self._end(error)
+            return
+        if size:
+            self._deliver(_clear[:size])
+        if self._outgoing.pending:
+            self._answer()
+        if self._peer_ended and self._is_reading:
+            self._ended()
 
     @override
     def _take_end(self) -> None:
@@ -105,7 +125,7 @@ class TlsCarrier(SocketCarrier):
         self._write_ended = True
         try:
             # OpenSSL would lose content that it finds when it looks for the peer's answer.
-            if size := self._opened():
+            if size := self._opened(0):
                 self._early += bytes(_clear[:size])
             self._tls.unwrap()
         except ssl.SSLWantReadError:
@@ -115,24 +135,8 @@ class TlsCarrier(SocketCarrier):
             return
         self._send(self._outgoing.read())
 
-    def _open(self) -> None:
-        """Hand on the content of the records that are complete."""
-        try:
-            size = self._opened()
-        except ssl.SSLError as error:
-            self._answer()
-            self._end(error)
-            return
-        if size:
-            self._deliver(_clear[:size])
-        if self._outgoing.pending:
-            self._answer()
-        if self._peer_ended and self._is_reading:
-            self._ended()
-
-    def _opened(self) -> int:
-        """Bytes of content that were put into the shared space; raises SSLError."""
-        size = 0
+    def _opened(self, size: int) -> int:
+        """Open what is there, and put the content behind so much of it; raises SSLError."""
         try:
             while self._incoming.pending:
                 read = self._read(RECORD_BYTES_MAX, _clear[size:])
