@@ -17,6 +17,7 @@ import msgspec
 from proxy.api import Protocol
 from tests.bench.load import LoadError, bare_responder, run
 from tests.bench.measure import MEBIBYTE, Pace, Result
+from tests.bench.mesh_agent import sick_result, unrelated_result
 from tests.bench.mesh_pairs import Pair, Starter, envoy_pair, our_pair
 from tests.bench.mesh_world import Authority, World
 from tests.bench.raft_load import WARM_UP_S, Load, http_load, percentile
@@ -74,6 +75,10 @@ def results(pace: Pace, wanted: Wanted) -> Iterator[Result]:
                 yield from request_results(folder, pace, protocol, label)
         if wanted("L4 bulk"):
             yield bulk_result(folder, pace)
+        if wanted("critical to not chosen"):
+            yield sick_result(folder, pace)
+        if wanted("worker beside unrelated"):
+            yield unrelated_result(folder)
 
 
 def request_results(folder: Path, pace: Pace, protocol: Protocol, label: str) -> Iterator[Result]:

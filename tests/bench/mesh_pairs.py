@@ -55,7 +55,9 @@ def our_pair(world: World, folder: Path) -> Iterator[Pair]:
 def worker(config: ProxyConfig, feed: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """A worker that serves one proxy."""
     with WorkerFeed(feed) as told:
-        process = subprocess.Popen([sys.executable, "-m", "proxy", "--feed", str(feed)], cwd=ROOT)
+        words = [sys.executable, "-m", "proxy", "--feed", str(feed)]
+        with feed.with_suffix(".log").open("wb") as log:
+            process = subprocess.Popen(words, cwd=ROOT, stdout=log, stderr=log)
         try:
             told.accept()
             told.configure(config)
