@@ -226,6 +226,8 @@ class FeedServer:
         conversation = self._tasks.start("feed", self._serve(reader, writer))
         self._conversations.add(conversation)
         conversation.add_done_callback(self._conversations.discard)
+        # Also of a conversation that was cancelled before it began.
+        conversation.add_done_callback(lambda _: writer.close())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         process, user = peer_of(writer.get_extra_info("socket"))

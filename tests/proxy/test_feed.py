@@ -36,7 +36,7 @@ async def agent(tmp_path: Path) -> AsyncIterator[FakeAgent]:
     agent = FakeAgent(tmp_path / "feed.sock")
     await agent.start()
     yield agent
-    agent.stop()
+    await agent.close()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from proxy.api import (
     Route,
     WeightedCluster,
 )
+from tests.proxy.fakes import until
 
 END_WAIT_S = 20.0  # for a process to end that was told to, on two busy cores
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,8 +66,10 @@ async def echo(prefix: bytes = b"") -> AsyncIterator[int]:
             while chunk := await reader.read(65536):
                 writer.write(prefix + chunk)
                 await writer.drain()
-        open_writers.discard(writer)
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        open_writers.discard(writer)
 
     open_writers: set[asyncio.StreamWriter] = set()
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -74,10 +77,9 @@ async def echo(prefix: bytes = b"") -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        for writer in list(open_writers):
+        for writer in open_writers:
             writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
+        await until(lambda: not open_writers)
 
 
 Place = Path | int

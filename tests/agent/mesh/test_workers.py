@@ -98,10 +98,11 @@ class Load:
         self.answered = 0
         self.failures: list[BaseException] = []
         self._listen = listen
+        self._is_ending = False
         self._tasks = [asyncio.get_running_loop().create_task(self._run()) for _ in range(4)]
 
     async def _run(self) -> None:
-        while True:
+        while not self._is_ending:
             try:
                 assert b"hello" == await ask(self._listen, b"hello")
                 self.answered += 1
@@ -115,8 +116,8 @@ class Load:
         await until(lambda: self.answered >= goal, WAIT_S)
 
     async def end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+        """Stop, once what is under way was answered."""
+        self._is_ending = True
         await asyncio.wait(self._tasks)
 
 
