@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from agent.checks.definition import CheckType
-from agent.local.definitions import CheckDefinition, ServiceDefinition
+from agent.local.definitions import CheckDefinition, ServiceDefinition, WeightsDefinition
 from agent.local.errors import BadDefinition
 from agent.local.validation import (
     UPSTREAM_SERVICE,
@@ -191,6 +191,7 @@ def _plan_sidecar(
         address=given.address or service.address,
         tags=given.tags or service.tags,
         meta=given.meta or service.meta,
+        weights=given.weights or _weights_of(service),
         port=given.port if given.port > 0 else choose_port(sidecar_id),
         proxy=proxy,
     )
@@ -204,6 +205,10 @@ def _plan_sidecar(
         token=token,
         is_sidecar=True,
     )
+
+
+def _weights_of(service: NodeService) -> WeightsDefinition:
+    return WeightsDefinition(passing=service.weights.passing, warning=service.weights.warning)
 
 
 def _default_sidecar_checks(

@@ -108,6 +108,14 @@ def test_a_sidecar_takes_what_it_leaves_out_from_its_service():
     ) == ("web", "web", "127.0.0.1", 9000)
 
 
+@pytest.mark.parametrize(("own", "expected"), [("", 7), ('"Weights":{"Passing":3},', 3)])
+def test_a_sidecar_weighs_what_its_service_does_unless_it_says_otherwise(own: str, expected: int):
+    sidecar = f'"Connect":{{"SidecarService":{{{own}"Port":21777}}}}'
+    _, planned = plan(f'{{"Name":"web","Weights":{{"Passing":7,"Warning":2}},{sidecar}}}')
+
+    assert expected == planned.service.weights.passing
+
+
 def test_a_sidecar_without_checks_gets_a_tcp_and_an_alias_check():
     _, sidecar = plan('{"Name":"web","Connect":{"SidecarService":{"Port":21777}}}')
 
