@@ -127,6 +127,21 @@ class Edges:
                 found.append(_rates(edge, seen, now_s))
         return sorted(found, key=lambda each: (-each.requests_per_s, -each.bytes_sent_per_s))
 
+    def between(self, source: str, destination: str, direction: str, now_s: float) -> Rates | None:
+        """All edges from one service to another as one; None if nothing came in the last minute."""
+        both = _Seen()
+        edge = Edge(proxy="", direction=direction, source=source, destination=destination)
+        for key, seen in self._seen.items():
+            if (key.source, key.destination, key.direction) == (source, destination, direction):
+                _forget(seen, now_s)
+                both.recent.extend(seen.recent)
+                for worker, number in seen.open.items():
+                    both.open[worker] = both.open.get(worker, 0) + number
+        if not both.recent and not any(both.open.values()):
+            return None
+        both.recent = deque(sorted(both.recent, key=lambda each: each[0]))
+        return _rates(edge, both, now_s)
+
 
 def _forget(seen: _Seen, now_s: float) -> None:
     while seen.recent and seen.recent[0][0] <= now_s - WINDOW_S:

@@ -112,10 +112,14 @@ class View:
             if wanted.takes(rates.edge)
         ]
 
-    def rates(self, wanted: Wanted) -> list[Rates]:
-        """The same, unrounded and without totals."""
+    def between(self, source: str, destination: str) -> Rates | None:
+        """What one service has of another, as the source's proxies saw it, else the other's."""
         self._forget_lost()
-        return [each for each in self._edges.rates(self._now_s()) if wanted.takes(each.edge)]
+        for direction in ("outbound", "inbound"):
+            rates = self._edges.between(source, destination, direction, self._now_s())
+            if rates is not None:
+                return rates
+        return None
 
     def proxies(self) -> list[ProxySeen]:
         """Every proxy of this agent, by id."""

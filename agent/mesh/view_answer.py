@@ -5,8 +5,6 @@ Times are milliseconds where a name ends in ``Ms``, else seconds; shares are 0-1
 
 import datetime
 
-import msgspec
-
 from agent.mesh.edges import Rates, Totals
 from agent.mesh.feed_server import ProxyState
 from catalog.schema import Omit, Row
@@ -112,7 +110,7 @@ class RequestSeen(Row, frozen=True, kw_only=True):
     cluster: str
     protocol: str
     peer: str
-    peer_uri: Omit[str] = msgspec.field(default="", name="PeerURI")
+    peer_uri: Omit[str] = ""
     endpoint: str = ""
     method: Omit[str] = ""
     host: Omit[str] = ""

@@ -28,6 +28,7 @@ from agent.rpc.endpoints import (
     server_state,
     service_config,
     session,
+    topology,
     txn,
 )
 from agent.rpc.request import ReadRequest, WriteRequest
@@ -140,6 +141,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ReadEndpoint("PreparedQuery.Explain", query.QueryExplain, query.explain),
     ReadEndpoint("Internal.NodeDump", internal.NodeDump, internal.nodes, internal.NodeInfo),
     ReadEndpoint("Internal.ServiceDump", internal.ServiceDump, internal.services, CheckServiceNode),
+    ReadEndpoint("Internal.ServiceTopology", topology.ServiceTopologyGet, topology.get),
     WriteEndpoint("ConfigEntry.Apply", config_entry.ConfigApply, config_entry.apply),
     WriteEndpoint("ConfigEntry.Delete", config_entry.ConfigDelete, config_entry.delete),
     ReadEndpoint("ConfigEntry.Get", config_entry.ConfigGet, config_entry.get),

@@ -93,7 +93,7 @@ def _row(edge: Edge) -> list[str]:
     return [
         edge["Source"] or "-",
         edge["Destination"] or "-",
-        _DIRECTIONS.get(edge["Direction"], edge["Direction"]),
+        _DIRECTIONS.get(str(edge["Direction"]), str(edge["Direction"])),
         edge["Route"] or "-",
         f"{edge['RequestsPerSecond']:.1f}",
         f"{100 * (1 - edge['FailedShare']):.1f}" if asked else "-",

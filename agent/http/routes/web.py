@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.http.handlers import explain, feed, internal, ui
+from agent.http.handlers import explain, feed, internal, topology, ui
 from agent.http.handlers.shared import as_json
 from agent.http.route import Read, Route
 from agent.http.routes.parts import READ, local
@@ -28,6 +28,13 @@ INTERNAL: Final = (
         Read(internal.services, internal.show_services),
         "Services, summed up",
         (*READ, "filter"),
+    ),
+    Route(
+        "GET",
+        "/v1/internal/ui/service-topology/{service}",
+        Read(topology.get, topology.show),
+        "A service with those that it calls and that call it",
+        (*READ, "kind"),
     ),
     local(
         "GET",

@@ -86,3 +86,18 @@ def test_a_percentile_lies_in_its_bucket() -> None:
 @given(st.lists(st.integers(0, 50), min_size=len(BUCKETS_MS) + 1, max_size=len(BUCKETS_MS) + 1))
 def test_percentiles_grow_with_their_share(counts: list[int]) -> None:
     assert percentile_ms(counts, 0.5) <= percentile_ms(counts, 0.9) <= percentile_ms(counts, 0.99)
+
+
+def test_edges_between_two_services_are_one() -> None:
+    edges = Edges()
+    for proxy, route in (("a", "x"), ("a", "y"), ("b", "x")):
+        edge = msgspec.structs.replace(EDGE, proxy=proxy, route=route)
+        counts = EdgeCounts(edge=edge, requests=2, classes={"2xx": 1, "5xx": 1}, connections_open=1)
+        edges.take(1, Report(at_s=0.0, edges=(counts,)), 100.0)
+
+    rates = edges.between("web", "api", "outbound", 100.0)
+
+    assert rates is not None
+    assert (6.0, 0.5, 3) == (rates.requests_per_s, rates.failed_share, rates.connections_open)
+    assert edges.between("web", "api", "inbound", 100.0) is None
+    assert edges.between("web", "other", "outbound", 100.0) is None

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from agent.mesh.feed_server import TAPS_MAX, FeedServer
 from agent.mesh.view import TAP_LINES_MAX, View, Wanted
@@ -114,7 +115,27 @@ async def test_edges_are_those_asked_for(
     worker.say(report(requests=1))
     await until(lambda: bool(view.edges(Wanted())))
 
-    assert count == len(view.edges(wanted)) == len(view.rates(wanted))
+    assert count == len(view.edges(wanted))
+
+
+async def test_services_are_seen_from_the_source_or_else_from_the_destination(
+    view: View, worker: FakeWorker
+) -> None:
+    inbound = EdgeCounts(edge=replace(EDGE, direction="inbound"), requests=3)
+    worker.say(Report(at_s=0.0, edges=(inbound,)))
+    await until(lambda: bool(view.edges(Wanted())))
+    first = view.between("web", "api")
+    worker.say(report(requests=5))
+    await until(lambda: len(view.edges(Wanted())) == 2)
+    second = view.between("web", "api")
+
+    assert first is not None
+    assert second is not None
+    assert (("inbound", 3.0), ("outbound", 5.0)) == (
+        (first.edge.direction, first.requests_per_s),
+        (second.edge.direction, second.requests_per_s),
+    )
+    assert view.between("api", "web") is None
 
 
 async def test_proxies_tell_how_they_are_served(view: View, worker: FakeWorker) -> None:
