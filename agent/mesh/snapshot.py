@@ -59,8 +59,8 @@ def build(subject: Subject, place: Place, answers: Answers) -> ProxyConfig | Non
     """All that a proxy is told; None while it would be nobody."""
     roots = answers.ask(Roots())
     service = _merged(subject, place, answers)
-    if roots is None or service is None:
-        return None
+    if roots is None or service is None or not roots.active_root_id:
+        return None  # a secondary datacenter has no roots before it has met the primary one
     settings = proxy_settings(service.proxy.config)
     built = Built()
     making = _Making(service, subject.registered, settings, place, roots, answers, built)

@@ -25,6 +25,7 @@ from proxy.api import (
     Cluster,
     EndpointGroup,
     HashPolicy,
+    Outlier,
     Protocol,
     RetryBudget,
     TlsVersions,
@@ -44,6 +45,9 @@ Policy = Literal[
 _POLICIES: Final = frozenset(get_args(Policy))
 
 
+USUAL: Final = UpstreamSettings()
+
+
 class Dialling(NamedTuple):
     """What is the same for all clusters of an upstream.
 
@@ -55,7 +59,7 @@ class Dialling(NamedTuple):
     answers: Answers
     identity: str
     trust_domain: str
-    settings: UpstreamSettings = UpstreamSettings()
+    settings: UpstreamSettings = USUAL
     gateway_mode: str = ""
     versions: TlsVersions = TlsVersions()
 
@@ -92,7 +96,7 @@ def cluster_name(target: str, chain: CompiledChain) -> str:
     return f"{hashed}~{target}" if hashed else target
 
 
-def finished(cluster: Cluster, settings: UpstreamSettings) -> Cluster:
+def finished(cluster: Cluster, settings: UpstreamSettings = USUAL) -> Cluster:
     """The cluster with the limits of its upstream."""
     usual = RetryBudget()
     percent, least = settings.retry_percent, settings.retry_per_second_min
@@ -104,7 +108,7 @@ def finished(cluster: Cluster, settings: UpstreamSettings) -> Cluster:
         groups=cluster.groups,
         connect_timeout_s=cluster.connect_timeout_s,
         balance=cluster.balance,
-        outlier=settings.outlier,
+        outlier=_outlier(cluster, settings),
         retry_budget=RetryBudget(
             percent=usual.percent if percent is None else percent,
             per_second_min=usual.per_second_min if least is None else least,
@@ -113,6 +117,15 @@ def finished(cluster: Cluster, settings: UpstreamSettings) -> Cluster:
         pending_max=settings.pending_max,
         requests_max=settings.requests_max,
     )
+
+
+def _outlier(cluster: Cluster, settings: UpstreamSettings) -> Outlier | None:
+    """When instances are set aside; the only one is not, unless somebody asked for it.
+
+    Nobody could serve in its place, so that it would be missed for half a minute after a restart.
+    """
+    is_alone = sum(len(group.endpoints) for group in cluster.groups) == 1
+    return None if is_alone and settings.outlier == Outlier() else settings.outlier
 
 
 def mesh_tls(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from agent.mesh.settings import Given, Place, ProxySettings
-from agent.mesh.snapshot_clusters import usable
+from agent.mesh.snapshot_clusters import finished, usable
 from agent.mesh.snapshot_endpoints import endpoints
 from agent.mesh.snapshot_inbound import bind_address
 from agent.mesh.watch_questions import Answers, Datacenters, Entries, Gateways, Sidecars
@@ -122,7 +122,7 @@ def _local_way(
     cluster = Cluster(
         name=target.id, service=target.service, datacenter=place.datacenter, groups=(group,)
     )
-    return _Way(f"{target.id}.internal.{trust_domain}", cluster)
+    return _Way(f"{target.id}.internal.{trust_domain}", finished(cluster))
 
 
 def _remote(place: Place, trust_domain: str, answers: Answers) -> Iterable[_Way]:
@@ -135,7 +135,7 @@ def _remote(place: Place, trust_domain: str, answers: Answers) -> Iterable[_Way]
         found = usable(gateways or ())
         group = EndpointGroup(target=name, endpoints=endpoints(found, place, answers))
         cluster = Cluster(name=name, service="", datacenter=datacenter, groups=(group,))
-        yield _Way(f"*.{name}", cluster)
+        yield _Way(f"*.{name}", finished(cluster))
 
 
 def _chain(way: _Way) -> FilterChain:

@@ -8,7 +8,7 @@ files. Source: Consul, terminating-gateway.
 from typing import NamedTuple
 
 from agent.mesh.settings import Place, ProxySettings, protocol_of
-from agent.mesh.snapshot_clusters import balance_of, hash_policies
+from agent.mesh.snapshot_clusters import balance_of, finished, hash_policies
 from agent.mesh.snapshot_endpoints import endpoints
 from agent.mesh.snapshot_inbound import bind_address, public_alpn
 from agent.mesh.snapshot_options import http_options, server_versions
@@ -163,7 +163,7 @@ def _cluster(link: GatewayService, subset: str, place: Place, answers: Answers) 
     group = EndpointGroup(
         target=name, tls=_tls(link, protocol), endpoints=endpoints(found, place, answers)
     )
-    return Cluster(
+    cluster = Cluster(
         name=name,
         service=link.service,
         datacenter=place.datacenter,
@@ -172,6 +172,7 @@ def _cluster(link: GatewayService, subset: str, place: Place, answers: Answers) 
         connect_timeout_s=resolver.connect_timeout / SECOND or CONNECT_TIMEOUT_S,
         balance=balance_of(resolver.load_balancer),
     )
+    return finished(cluster)
 
 
 def _tls(link: GatewayService, protocol: Protocol) -> ClientTls | None:

@@ -38,6 +38,12 @@ def test_nothing_is_told_without_roots_or_leaf() -> None:
     assert World().lacks(Leaf).build(sidecar()) is None
 
 
+def test_nothing_is_told_before_there_is_an_active_root() -> None:
+    none = CARoots(active_root_id="", trust_domain="", roots=())
+
+    assert World().knows(Roots(), none).build(sidecar()) is None
+
+
 def test_gaps_of_the_registration_are_filled_from_config_entries() -> None:
     subject = subject_of(sidecar())
     assert subject is not None

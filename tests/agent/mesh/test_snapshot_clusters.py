@@ -16,7 +16,7 @@ from catalog.rows.config_entry.load_balancer import (
 from catalog.rows.config_entry.load_balancer import HashPolicy as HashRow
 from catalog.rows.config_entry.service_resolver import Failover, FailoverTarget, Redirect, Subset
 from catalog.rows.service import KIND_MESH_GATEWAY, MeshGateway
-from proxy.api import Balance, Cluster, HashPolicy
+from proxy.api import Balance, Cluster, HashPolicy, Outlier
 from tests.agent.mesh.world import DC1, DC2, World, instance, sidecar, sni, upstream, uri
 
 
@@ -177,6 +177,16 @@ def test_limits_and_budgets_are_the_upstreams() -> None:
     assert found.outlier is not None
     assert 1 == found.outlier.failures_max
     assert (50.0, 3.0) == (found.retry_budget.percent, found.retry_budget.per_second_min)
+
+
+def test_the_only_instance_is_not_set_aside_unless_somebody_asks_for_it() -> None:
+    alone = World().has("db", instance("db"))
+    two = World().has("db", instance("db", node="a"), instance("db", node="b"))
+
+    assert cluster(alone).outlier is None
+    assert Outlier() == cluster(two).outlier
+    asked = cluster(alone, passive_health_check={"max_failures": 1}).outlier
+    assert Outlier(failures_max=1) == asked
 
 
 def test_balancers_have_their_settings_and_defaults() -> None:
