@@ -9,6 +9,7 @@ import asyncio
 import logging
 import socket
 import struct
+from collections.abc import Callable
 from typing import Final
 
 from typing_extensions import override
@@ -41,6 +42,7 @@ class SocketCarrier(Carrier):
 
     __slots__ = (
         "_backlog",
+        "_borrower",
         "_deadline",
         "_early",
         "_handler",
@@ -49,7 +51,6 @@ class SocketCarrier(Carrier):
         "_is_over",
         "_is_reading",
         "_is_watched",
-        "_lends",
         "_loop",
         "_sock",
         "_write_ended",
@@ -65,13 +66,13 @@ class SocketCarrier(Carrier):
         self._loop = loop
         self._early = received
         self._backlog = bytearray()
+        self._borrower: Callable[[memoryview], None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._has_eof = False
         self._is_closing = False
         self._is_over = False
         self._is_reading = True
         self._is_watched = False
-        self._lends = False
         self._write_ended = False
         self._writing_paused = False
 
@@ -89,9 +90,12 @@ class SocketCarrier(Carrier):
         """Close in place of being started."""
         linger(self._sock, self._loop)
 
-    def lend_chunks(self) -> None:
-        """Give ``data_received`` views that are valid within the call, in place of bytes."""
-        self._lends = True
+    def lend_chunks(self, take: Callable[[memoryview], None]) -> None:
+        """Give what comes to ``take`` instead of ``data_received``: views, valid within the call.
+
+        What is passed on at once need not be copied.
+        """
+        self._borrower = take
 
     # Carrier.
 
@@ -150,7 +154,7 @@ class SocketCarrier(Carrier):
         """Hand on what was there before the reading began."""
         if self._early:
             early, self._early = self._early, b""
-            self._handler.data_received(early)
+            self._deliver(memoryview(early))
 
     def _take(self, chunk: memoryview) -> None:
         """Hand on what was read."""
@@ -175,8 +179,8 @@ class SocketCarrier(Carrier):
             self._loop.add_reader(self._sock.fileno(), self._readable)
 
     def _deliver(self, chunk: memoryview) -> None:
-        if self._lends:
-            self._handler.data_received(chunk)  # type: ignore[arg-type] # as it was asked for
+        if self._borrower is not None:
+            self._borrower(chunk)
         else:
             self._handler.data_received(bytes(chunk))
 

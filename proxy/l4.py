@@ -53,14 +53,17 @@ class TcpProxy(Handler):
             self._refuse("limited", "rate limit of the chain")
         else:
             carrier.pause_reading()
-            _lend(carrier)
+            _lend(carrier, self._client_sent)
             self._undo_changed = self._serving.on_changed(self._changed)
             self._cancel_dial = self._serving.start(
                 f"dial for {self._record.facts.remote}", self._dial()
             )
 
     @override
-    def data_received(self, chunk: bytes | memoryview) -> None:
+    def data_received(self, chunk: bytes) -> None:
+        self._client_sent(memoryview(chunk))
+
+    def _client_sent(self, chunk: memoryview) -> None:
         assert self._instance is not None, "nothing is read before there is an instance"
         self._record.bytes_received += len(chunk)
         self._instance.carrier.write(chunk)
@@ -99,11 +102,11 @@ class TcpProxy(Handler):
             instance.carrier.abort()
             return
         self._instance = instance
-        _lend(instance.carrier)
+        _lend(instance.carrier, self.instance_sent)
         self._carrier.resume_reading()
         self._watch_idle()
 
-    def instance_sent(self, chunk: bytes | memoryview) -> None:
+    def instance_sent(self, chunk: memoryview) -> None:
         """Bytes for the client."""
         self._record.bytes_sent += len(chunk)
         self._carrier.write(chunk)
@@ -305,8 +308,8 @@ class _InstanceSide(Handler):
         self._proxy.instance_connected(self)
 
     @override
-    def data_received(self, chunk: bytes | memoryview) -> None:
-        self._proxy.instance_sent(chunk)
+    def data_received(self, chunk: bytes) -> None:
+        self._proxy.instance_sent(memoryview(chunk))
 
     @override
     def eof_received(self) -> bool:
@@ -331,10 +334,10 @@ def _way(route: Route) -> tuple[str, str]:
     return route.name, route.clusters[0].cluster
 
 
-def _lend(carrier: Carrier) -> None:
+def _lend(carrier: Carrier, take: Callable[[memoryview], None]) -> None:
     """What is passed on within the call need not be copied."""
     if isinstance(carrier, SocketCarrier):
-        carrier.lend_chunks()
+        carrier.lend_chunks(take)
 
 
 def _close(carrier: Carrier, error: Exception | None) -> None:

@@ -98,10 +98,14 @@ class TlsCarrier(SocketCarrier):
     def _take(self, chunk: memoryview) -> None:
         size = 0
         try:
-            # In parts, as OpenSSL keeps the space that it once needed for a connection.
-            for start in range(0, len(chunk) or 1, SEALED_BYTES_MAX):
-                self._incoming.write(chunk[start : start + SEALED_BYTES_MAX])
-                size = self._opened(size)
+            if len(chunk) <= SEALED_BYTES_MAX:
+                self._incoming.write(chunk)
+                size = self._opened(0)
+            else:
+                # In parts, as OpenSSL keeps the space that it once needed for a connection.
+                for start in range(0, len(chunk), SEALED_BYTES_MAX):
+                    self._incoming.write(chunk[start : start + SEALED_BYTES_MAX])
+                    size = self._opened(size)
         except ssl.SSLError as error:
             self._answer()
             self._end(error)
