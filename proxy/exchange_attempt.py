@@ -121,7 +121,7 @@ class Attempt(Response):
         body = self._body
         head = self._head
         self._request = request = connection.open(head, self)
-        if head.has_body:
+        if head.has_body and self._choice is not None:  # else it has failed within the call
             for part in body.parts:
                 request.body(part)
             if body.is_complete:
@@ -168,7 +168,9 @@ class Attempt(Response):
 
     @override
     def reset(self, fault: Fault) -> None:
-        self._finish(failed=True)
+        if fault is Fault.STALE:  # says nothing of the instance: servers close what is idle
+            self._started_s = 0.0
+        self._finish(failed=fault is not Fault.STALE)
         self._trier.attempt_failed(fault, "")
 
     @override
@@ -180,6 +182,7 @@ class Attempt(Response):
         self._trier.attempt_drained()
 
     def _finish(self, *, failed: bool) -> None:
+        """Tell the cluster, once; a latency of 0 says that there is nothing to learn from it."""
         choice, self._choice = self._choice, None
         if choice is not None:
             latency_s = self._pool.now_s() - self._started_s if self._started_s else 0.0

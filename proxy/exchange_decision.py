@@ -25,7 +25,7 @@ from proxy.local_reply import DENIED, REASON_HEADER, Reply
 from proxy.serving import Record, Serving, Upstream
 
 GRPC_TIMEOUT: Final = b"grpc-timeout"
-_GRPC_UNITS_S: Final = {
+_GRPC_UNITS: Final = {
     b"H": 3600.0,
     b"M": 60.0,
     b"S": 1.0,
@@ -145,7 +145,7 @@ def _refused(refusal: Refusal) -> Reply:
 
 def _grpc_timeout_s(text: bytes | None, timeout_s: float) -> float:
     """The shorter of a route's time and the client's, which is digits and a unit."""
-    if not text or text[-1:] not in _GRPC_UNITS_S or not text[:-1].isdigit() or len(text) > 9:
+    if not text or text[-1:] not in _GRPC_UNITS or not text[:-1].isdigit() or len(text) > 9:
         return timeout_s
-    asked_s = int(text[:-1]) * _GRPC_UNITS_S[text[-1:]]
+    asked_s = int(text[:-1]) * _GRPC_UNITS[text[-1:]]
     return min(asked_s, timeout_s) if timeout_s else asked_s

@@ -12,7 +12,6 @@ from proxy.core.retry import Outcome, back_off_s, retry_reason
 from proxy.http import Fault, ResponseHead
 from proxy.serving import Record, Upstream
 
-
 _REACHED_NOBODY: Final = frozenset((Fault.CONNECT, Fault.STALE))
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from random import Random
+from typing import Any
 
 import msgspec
 
@@ -20,8 +21,8 @@ from proxy.api import (
 from proxy.chain_serving import Surroundings
 from proxy.notices import Notices
 from proxy.parts import make_parts
-from proxy.recorder import Recording
 from proxy.runtime import Runtime
+from tests.proxy.http_world import Records
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], "asyncio.Future[None]"]
 
@@ -33,16 +34,15 @@ class RealProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._config = ProxyConfig(id="client-proxy", service="client")
         loop = asyncio.get_running_loop()
-        recording = Recording(wall_s=loop.time, random=Random(1).random, tell=lambda _: None)
+        self.records = Records()
         around = Surroundings(
             now_s=loop.time,
             random=Random(1).random,
             start=self._start,
             call_later=loop.call_later,
-            make_recorder=recording.of,
+            make_recorder=lambda _: self.records,
             notices=Notices(soon=loop.call_soon, now_s=loop.time, failed=self._failed),
         )
-        self.recording = recording
         self.runtime = Runtime(make_parts(around), around, lambda _: None)
 
     @property
@@ -51,19 +51,21 @@ class RealProxy:
         port: int = sock.getsockname()[1]
         return port
 
-    def serve(self, *ports: int, route: Route | None = None) -> None:
-        """Send requests to these ports from now on."""
+    def serve(
+        self, *ports: int, route: Route | None = None, protocol: Any = "http", onward: Any = "http"
+    ) -> None:
+        """Send requests to these ports from now on; ``onward`` is what is spoken there."""
         endpoints = tuple(
             Endpoint(id=f"n/web-{port}", address="127.0.0.1", port=port) for port in ports
         )
         group = EndpointGroup(target="web", endpoints=endpoints)
-        cluster = Cluster(name="web", service="web", protocol="http", groups=(group,))
+        cluster = Cluster(name="web", service="web", protocol=onward, groups=(group,))
         route = route or Route(name="resolver:web", clusters=(WeightedCluster(cluster="web"),))
         listener = Listener(
             name="web",
             direction="outbound",
             address="127.0.0.1",
-            chains=(FilterChain(protocol="http", routes=(route,)),),
+            chains=(FilterChain(protocol=protocol, routes=(route,)),),
         )
         self._config = msgspec.structs.replace(
             self._config, listeners=(listener,), clusters={"web": cluster}

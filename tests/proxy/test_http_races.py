@@ -41,6 +41,8 @@ async def test_no_post_is_seen_twice_and_no_get_fails_where_connections_close_si
     assert {status for status, _ in answers} <= {200, 502, 503}
     for number, (status, _) in enumerate(answers):
         assert status != 200 or 1 == ids[b"id-%d" % number]
+    failed = [each for each in proxy.records.finished_records if each.status != 200]
+    assert [] == [(each.flags, each.attempts) for each in failed if each.method == "GET"]
     assert {200} == {status for status, _ in got}
 
 
