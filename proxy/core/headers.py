@@ -47,7 +47,7 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
 def forwarded(headers: Headers, hop: Hop, random: Callable[[], float]) -> Headers:
     """Add what a hop adds; ``random`` makes the id of a request that has none."""
     addresses, certificates = b"", b""
-    has_proto = has_id = has_lists = False
+    has_proto = has_id = False
     for name, value in headers:
         # Told by their lengths first: few headers are as long as these.
         length = len(name)
@@ -56,13 +56,11 @@ def forwarded(headers: Headers, hop: Hop, random: Callable[[], float]) -> Header
         elif length == 15:
             if name.lower() == FORWARDED_FOR:
                 addresses = addresses + b"," + value if addresses else value
-                has_lists = True
         elif length == 17:
             has_proto = has_proto or name.lower() == FORWARDED_PROTO
         elif length == 23 and name.lower() == CLIENT_CERT:
             certificates = certificates + b"," + value if certificates else value
-            has_lists = True
-    if has_lists:
+    if (addresses and hop.is_edge) or (certificates and (hop.client_cert or hop.drops_client_cert)):
         headers = _without_lists(headers, hop, addresses=addresses, certificates=certificates)
     if hop.address and not addresses:
         headers.append((FORWARDED_FOR, hop.address))

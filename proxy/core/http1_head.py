@@ -18,6 +18,8 @@ from proxy.http import Headers, RequestHead, ResponseHead
 LENGTH_DIGITS_MAX: Final = 18  # more is no file's length, and keeps the number in 64 bits
 NAMES_MAX: Final = 1024  # that are remembered; there are some hundred in use, in two cases
 NAME_BYTES_MAX: Final = 64  # of such a name: none that is in use is longer
+Notable = dict[bytes, list[bytes]]
+"""The values of notable headers, by lower-case name."""
 CHUNKED: Final = -1
 """The length of a body whose parts say theirs."""
 UNTIL_CLOSE: Final = -2
@@ -35,12 +37,16 @@ _CONNECTION: Final = b"connection"
 _UPGRADE: Final = b"upgrade"
 _TE: Final = b"te"
 _EXPECT: Final = b"expect"
-_SPECIAL: Final = frozenset((_HOST, _LENGTH, _CODING, _CONNECTION, _UPGRADE, _TE, _EXPECT))
 HOP_BY_HOP: Final = frozenset(
     (_CONNECTION, b"keep-alive", b"proxy-connection", _TE, b"trailer", _CODING, _UPGRADE)
 )
-_NOTABLE: Final = _SPECIAL | HOP_BY_HOP
+_NOTABLE: Final = HOP_BY_HOP | {_HOST, _LENGTH, _EXPECT}
+_KEPT: Final = frozenset((_LENGTH, _EXPECT))
+"""Notable ones that go on."""
 _WEBSOCKET: Final = b"websocket"
+_NO_OPTIONS: Final[frozenset[bytes]] = frozenset()
+_USUAL_OPTIONS: Final = frozenset((b"close", b"keep-alive", b"upgrade"))
+NO_FIELD: Final = "a header's name is not a token followed by a colon"
 
 
 class HeadError(Exception):
@@ -67,38 +73,6 @@ class StatusLine(msgspec.Struct, frozen=True):
     is_kept: bool
 
 
-class _Notable:
-    """What the special headers of one head said."""
-
-    __slots__ = ("codings", "connection", "expect", "hosts", "lengths", "te", "upgrade")
-
-    def __init__(self) -> None:
-        self.hosts: list[bytes] = []
-        self.lengths: list[bytes] = []
-        self.codings: list[bytes] = []
-        self.connection = b""
-        self.upgrade = b""
-        self.te = b""
-        self.expect = b""
-
-    def take(self, name: bytes, value: bytes) -> None:
-        """Note a header; of those that are lists, all."""
-        if name == _HOST:
-            self.hosts.append(value)
-        elif name == _LENGTH:
-            self.lengths.append(value)
-        elif name == _CODING:
-            self.codings.append(value)
-        elif name == _CONNECTION:
-            self.connection = self.connection + b"," + value if self.connection else value
-        elif name == _UPGRADE:
-            self.upgrade = self.upgrade + b"," + value if self.upgrade else value
-        elif name == _TE:
-            self.te = self.te + b"," + value if self.te else value
-        elif name == _EXPECT:
-            self.expect = value
-
-
 def read_request(head: bytes, *, scheme: bytes, count_max: int) -> RequestLine:
     """Read a request's head: from its first byte up to the empty line, without that.
 
@@ -107,40 +81,43 @@ def read_request(head: bytes, *, scheme: bytes, count_max: int) -> RequestLine:
     lines = _lines(head, count_max)
     method, target, version = _request_line(lines[0])
     headers, notable = _read_fields(lines)
-    authority, target, scheme = _target(method, target, scheme, notable.hosts, version)
-    length = _length(notable, headers)
+    hosts = notable.get(_HOST)
+    if version == "1.1" and (hosts is None or len(hosts) != 1):
+        raise HeadError("there is not exactly one Host header")
+    request = RequestHead(
+        method=method,
+        scheme=scheme,
+        authority=_host(hosts) if hosts else b"",
+        target=target,
+        headers=headers,
+        version=version,
+    )
+    if target[:1] != b"/" or method == b"CONNECT":
+        _take_target_apart(request)
+    if not hosts or len(notable) > 1:
+        return _with_notable(request, notable)
+    return RequestLine(request, 0, version == "1.1")
+
+
+def _with_notable(request: RequestHead, notable: Notable) -> RequestLine:
+    """Read what the head says of body and connection."""
+    length = _length(notable)
     if length == UNTIL_CLOSE:
         length = 0
-    is_kept = version == "1.1"
-    upgrade = b""
-    if notable.connection:
-        options = _options(notable.connection)
-        is_kept = b"close" not in options and (is_kept or b"keep-alive" in options)
-        headers = _without_named(headers, options)
-        if b"upgrade" in options and version == "1.1" and method == b"GET" and not length:
-            upgrade = _WEBSOCKET if notable.upgrade.lower() == _WEBSOCKET else b""
-    if notable.te and b"trailers" in _options(notable.te):
-        headers.append((b"TE", b"trailers"))
-    if length == CHUNKED and version == "1.0":
+    is_modern = request.version == "1.1"
+    if length == CHUNKED and not is_modern:
         raise HeadError("HTTP/1.0 knows no transfer-encoding")
-    return RequestLine(
-        RequestHead(
-            method=method,
-            scheme=scheme,
-            authority=authority,
-            target=target,
-            headers=headers,
-            version=version,
-            has_body=length != 0,
-            upgrade=upgrade,
-            expects_continue=bool(notable.expect)
-            and version == "1.1"
-            and length != 0
-            and notable.expect.lower() == b"100-continue",
-        ),
-        length,
-        is_kept,
-    )
+    request.has_body = length != 0
+    options = _options(notable.get(_CONNECTION))
+    request.headers = _without_named(request.headers, options)
+    upgrade = b",".join(notable.get(_UPGRADE, ())).lower()
+    if b"upgrade" in options and is_modern and request.method == b"GET" and not length:
+        request.upgrade = _WEBSOCKET if upgrade == _WEBSOCKET else b""
+    if b"trailers" in _options(notable.get(_TE)):
+        request.headers.append((b"TE", b"trailers"))
+    expected = b",".join(notable.get(_EXPECT, ())).lower()
+    request.expects_continue = is_modern and length != 0 and expected == b"100-continue"
+    return RequestLine(request, length, _is_kept(options, is_modern=is_modern))
 
 
 def read_response(head: bytes, *, method: bytes, count_max: int) -> StatusLine:
@@ -148,17 +125,14 @@ def read_response(head: bytes, *, method: bytes, count_max: int) -> StatusLine:
     lines = _lines(head, count_max)
     version, status, reason = _status_line(lines[0])
     headers, notable = _read_fields(lines)
-    if notable.hosts:
-        headers.extend((b"Host", value) for value in notable.hosts)
-    length = _length(notable, headers)
-    is_kept = version == "1.1"
-    if notable.connection:
-        options = _options(notable.connection)
-        is_kept = b"close" not in options and (is_kept or b"keep-alive" in options)
-        headers = _without_named(headers, options)
+    headers.extend((b"Host", value) for value in notable.get(_HOST, ()))
+    length = _length(notable)
+    options = _options(notable.get(_CONNECTION))
+    headers = _without_named(headers, options)
+    is_kept = _is_kept(options, is_modern=version == "1.1")
     if status < 200 or status == 204:
         length = 0
-        if notable.lengths:
+        if _LENGTH in notable:
             headers = [field for field in headers if field[0].lower() != _LENGTH]
     elif method == b"HEAD" or status == 304:
         length = 0
@@ -246,21 +220,22 @@ def _status_line(line: bytes) -> tuple[str, int, bytes]:
     return "1.0" if version.endswith(b"0") else "1.1", int(digits), reason
 
 
-def _read_fields(lines: list[bytes]) -> tuple[Headers, _Notable]:
-    """Read ``lines`` but the first: what goes on, and what the others said."""
+def _read_fields(lines: list[bytes]) -> tuple[Headers, Notable]:
+    """Read ``lines`` but the first: what goes on, and what is notable."""
     headers: Headers = []
-    notable = _Notable()
-    for at in range(1, len(lines)):
-        name, colon, value = lines[at].partition(b":")
-        lower = _lowered.get(name) or _learned(name)
-        if not colon or not lower:
-            raise HeadError("a header's name is not a token followed by a colon")
+    notable: Notable = {}
+    for line in lines[1:]:
+        name, colon, value = line.partition(b":")
+        lower = _lowered.get(name)
+        if lower is None:
+            lower = _learned(name)
+        if not colon:
+            raise HeadError(NO_FIELD)
         value = value.strip(b" \t")
         if lower in _NOTABLE:
-            notable.take(lower, value)
-            if lower not in (_LENGTH, _EXPECT):
-                continue
-            if lower == _LENGTH and len(notable.lengths) > 1:
+            is_again = lower in notable
+            notable.setdefault(lower, []).append(value)
+            if is_again or lower not in _KEPT:
                 continue
         headers.append((name, value))
     return headers, notable
@@ -271,33 +246,30 @@ _lowered: dict[bytes, bytes] = {}
 
 
 def _learned(name: bytes) -> bytes:
-    """A name in lower case; empty if it is no token."""
+    """A name in lower case; raises HeadError if it is no token."""
     if not name or name.translate(None, _TOKEN):
-        return b""
+        raise HeadError(NO_FIELD)
     lower = name.lower()
     if len(_lowered) < NAMES_MAX and len(name) <= NAME_BYTES_MAX:
         _lowered[name] = lower
     return lower
 
 
-def _target(
-    method: bytes, target: bytes, scheme: bytes, hosts: list[bytes], version: str
-) -> tuple[bytes, bytes, bytes]:
-    """Give authority, path and query, and scheme."""
-    if len(hosts) > 1 or (not hosts and version == "1.1"):
-        raise HeadError("there is not exactly one Host header")
-    authority = hosts[0] if hosts else b""
-    if method == b"CONNECT":
+def _host(hosts: list[bytes]) -> bytes:
+    if len(hosts) > 1 or hosts[0].translate(None, _AUTHORITY):
+        raise HeadError("the host has bytes that are not allowed in it, or is not one")
+    return hosts[0]
+
+
+def _take_target_apart(request: RequestHead) -> None:
+    """Read a target that is no path."""
+    if request.method == b"CONNECT":
         raise HeadError("CONNECT is not offered", 405)
-    if target[:1] != b"/":
-        if target == b"*":
-            if method != b"OPTIONS":
-                raise HeadError("only OPTIONS takes the target *")
-        else:
-            scheme, authority, target = _absolute(target)
-    if authority.translate(None, _AUTHORITY):
-        raise HeadError("the host has bytes that are not allowed in it")
-    return authority, target, scheme
+    if request.target != b"*":
+        request.scheme, request.authority, request.target = _absolute(request.target)
+        _host([request.authority])
+    elif request.method != b"OPTIONS":
+        raise HeadError("only OPTIONS takes the target *")
 
 
 def _absolute(target: bytes) -> tuple[bytes, bytes, bytes]:
@@ -313,31 +285,42 @@ def _absolute(target: bytes) -> tuple[bytes, bytes, bytes]:
     return scheme, authority, path if path[:1] == b"/" else b"/" + path
 
 
-def _length(notable: _Notable, headers: Headers) -> int:
+def _length(notable: Notable) -> int:
     """Give the length of the body that the head announces; UNTIL_CLOSE if it says nothing."""
-    if notable.codings:
-        if notable.lengths:
+    lengths = notable.get(_LENGTH)
+    codings = notable.get(_CODING)
+    if codings is not None:
+        if lengths is not None:
             raise HeadError("both a content-length and a transfer-encoding")
-        if len(notable.codings) > 1 or notable.codings[0].lower() != b"chunked":
+        if len(codings) > 1 or codings[0].lower() != b"chunked":
             raise HeadError("a transfer-encoding other than chunked", 501)
         return CHUNKED
-    if not notable.lengths:
+    if lengths is None:
         return UNTIL_CLOSE
-    text = notable.lengths[0]
+    text = lengths[0]
     if not text.isdigit() or len(text) > LENGTH_DIGITS_MAX:
         raise HeadError("the content-length is not a number")
-    if len(notable.lengths) > 1 and any(other != text for other in notable.lengths):
+    if len(lengths) > 1 and any(other != text for other in lengths):
         raise HeadError("two content-lengths that differ")
     return int(text)
 
 
-def _options(value: bytes) -> frozenset[bytes]:
-    return frozenset(part.strip(b" \t").lower() for part in value.split(b","))
+def _is_kept(options: frozenset[bytes], *, is_modern: bool) -> bool:
+    """Whether the connection may carry more after the message."""
+    if not options:
+        return is_modern
+    return b"close" not in options and (is_modern or b"keep-alive" in options)
+
+
+def _options(values: list[bytes] | None) -> frozenset[bytes]:
+    if values is None:
+        return _NO_OPTIONS
+    return frozenset(part.strip(b" \t").lower() for part in b",".join(values).split(b","))
 
 
 def _without_named(headers: Headers, options: frozenset[bytes]) -> Headers:
     """Take out what Connection names: it was meant for us only."""
-    if len(options) == 1 and not options.isdisjoint((b"close", b"keep-alive", b"upgrade")):
+    if options <= _USUAL_OPTIONS:
         return headers
     named = options - {_LENGTH}
     return [field for field in headers if field[0].lower() not in named]

@@ -61,7 +61,7 @@ async def test_curl_uploads_after_a_100(tmp_path):
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(text), text))
         await writer.drain()
 
-    async with serving(takes) as (proxy, url):
+    async with serving(takes) as (_proxy, url):
         answer = await curl("-T", str(upload), f"{url}/up", "--expect100-timeout", "15")
         assert answer.startswith("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
         assert answer.endswith(str(UPLOAD_BYTES))

@@ -82,17 +82,28 @@ async def test_one_dead_instance_of_two_fails_nobody():
     assert {200} == set(statuses)
 
 
+class Slow(Backend):
+    """Takes some time for an answer; ``idle`` is set while none is under way."""
+
+    def __init__(self) -> None:
+        super().__init__(self._serve)
+        self._busy = 0
+        self.idle = asyncio.Event()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await read_request(reader)
+            self._busy += 1
+            self.idle.clear()
+            await asyncio.sleep(0.005)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            self._busy -= 1
+            if not self._busy:
+                self.idle.set()
+
+
 async def test_a_rolling_restart_of_three_fails_nobody():
-    def made() -> Backend:
-        async def serves(reader, writer):
-            while True:
-                await read_request(reader)
-                await asyncio.sleep(0.005)
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-
-        return Backend(serves)
-
-    servers = [made() for _ in range(3)]
+    servers = [Slow() for _ in range(3)]
     for server in servers:
         await server.start()
     statuses: list[int] = []
@@ -104,19 +115,24 @@ async def test_a_rolling_restart_of_three_fails_nobody():
             while not is_over.is_set():
                 statuses.append((await ask(proxy.port))[0])
 
+        async def answered(count: int) -> None:
+            wanted = len(statuses) + count
+            while len(statuses) < wanted:
+                await asyncio.sleep(0.005)
+
         clients = [asyncio.create_task(load()) for _ in range(5)]
         for server in servers:
-            # As a catalog sees it: taken out, given the time of a request, stopped, started.
+            # As a catalog sees it: taken out, idle, stopped, started, taken in.
+            await answered(20)
             proxy.serve(*(other.port for other in servers if other is not server))
-            await asyncio.sleep(0.05)
+            await answered(5)  # what was on its way to it has arrived
+            await server.idle.wait()
             await server.stop()
-            await asyncio.sleep(0.05)
+            await answered(5)
             await server.start()
             proxy.serve(*(other.port for other in servers))
-            await asyncio.sleep(0.05)
         is_over.set()
         await asyncio.gather(*clients)
     for server in servers:
         await server.stop()
     assert {200: len(statuses)} == Counter(statuses)
-    assert 50 < len(statuses)
