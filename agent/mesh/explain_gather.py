@@ -24,6 +24,7 @@ from agent.mesh.watch_questions import (
     Query,
     Question,
     Roots,
+    TextFile,
 )
 from agent.rpc.request import Reply, RpcError
 from catalog.chain.compiled import ChainTarget
@@ -119,7 +120,7 @@ class Gathering:
 
     def _is_worth_asking(self, question: Question[Any]) -> bool:
         # Keys of tokens are for checking them, and there is no token here.
-        return question not in self._failed and not isinstance(question, KeySet | Leaf)
+        return question not in self._failed and not isinstance(question, KeySet | Leaf | TextFile)
 
     async def _ask(self, question: Question[Any]) -> None:
         try:

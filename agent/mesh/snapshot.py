@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from agent.mesh.settings import Place, ProxySettings, proxy_settings
+from agent.mesh.snapshot_api_gateway import api_gateway, api_gateway_entry
 from agent.mesh.snapshot_inbound import inbound
 from agent.mesh.snapshot_ingress import dialling_of, dns_names, ingress, ingress_entry
 from agent.mesh.snapshot_mesh_gateway import mesh_gateway
@@ -23,6 +24,7 @@ from catalog.queries.service_config import merge, subject_of
 from catalog.rows.config_entry import GLOBAL, PROXY_DEFAULTS, ProxyDefaults
 from catalog.rows.connect import CARoots, IssuedCertificate
 from catalog.rows.service import (
+    KIND_API_GATEWAY,
     KIND_CONNECT_PROXY,
     KIND_INGRESS_GATEWAY,
     KIND_MESH_GATEWAY,
@@ -164,11 +166,26 @@ def _mesh_gateway(of: _Making) -> bool:
     return True
 
 
+def _api_gateway(of: _Making) -> bool:
+    """Fill in an API gateway; False if its certificate or its entry are not there."""
+    name = of.service.service
+    entry, leaf = api_gateway_entry(name, of.answers), of.answers.ask(Leaf(name))
+    if entry is None or leaf is None:
+        return False
+    of.built.identities[name] = identity(leaf)
+    dialling = dialling_of(name, of.place, of.roots.trust_domain, of.answers)
+    made = api_gateway(of.service, of.settings, dialling, entry)
+    of.built.listeners += made.listeners
+    of.built.clusters |= made.clusters
+    return True
+
+
 _MAKERS: Final[dict[str, Callable[[_Making], bool]]] = {
     KIND_CONNECT_PROXY: _sidecar,
     KIND_INGRESS_GATEWAY: _ingress,
     KIND_TERMINATING_GATEWAY: _terminating,
     KIND_MESH_GATEWAY: _mesh_gateway,
+    KIND_API_GATEWAY: _api_gateway,
 }
 KINDS: Final = frozenset(_MAKERS)
 """Registrations that have a proxy."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from agent.mesh.settings import Place, ProxySettings, UpstreamSettings, outlier_of, protocol_of
+from agent.mesh.snapshot_api_routes import joined
 from agent.mesh.snapshot_clusters import Dialling
 from agent.mesh.snapshot_inbound import bind_address
 from agent.mesh.snapshot_options import client_versions, http_options, tls_versions
@@ -29,7 +30,6 @@ from catalog.rows.service import NodeService
 from proxy.api import (
     Cluster,
     FilterChain,
-    HeaderEdits,
     Listener,
     Outlier,
     Protocol,
@@ -159,16 +159,10 @@ def _routes(
         replace(
             route,
             match=replace(route.match, hosts=hosts),
-            request_headers=_both(header_edits(service.request_headers), route.request_headers),
-            response_headers=_both(header_edits(service.response_headers), route.response_headers),
+            request_headers=joined(header_edits(service.request_headers), route.request_headers),
+            response_headers=joined(header_edits(service.response_headers), route.response_headers),
         )
         for route in routes
-    )
-
-
-def _both(first: HeaderEdits, then: HeaderEdits) -> HeaderEdits:
-    return HeaderEdits(
-        add=first.add + then.add, set=first.set + then.set, remove=first.remove + then.remove
     )
 
 

@@ -109,7 +109,7 @@ def _plain_route(node: ChainNode, chain: CompiledChain) -> Route:
     timeout_s, source = _timeout(None, node, "", chain)
     return Route(
         name=node.key,
-        clusters=_shares(node, chain),
+        clusters=shares(node, chain),
         timeout_s=timeout_s,
         timeout_from=source,
     )
@@ -124,12 +124,12 @@ def _router_route(router: ChainNode, number: int, route: ChainRoute, chain: Comp
     return Route(
         name=name,
         match=_match(http),
-        clusters=_shares(following, chain),
+        clusters=shares(following, chain),
         prefix_rewrite=destination.prefix_rewrite,
         timeout_s=timeout_s,
         timeout_from=source,
         idle_timeout_s=_limit_s(destination.idle_timeout, IDLE_TIMEOUT_S),
-        retry=_retry(destination),
+        retry=retries(destination),
         request_headers=header_edits(destination.request_headers),
         response_headers=header_edits(destination.response_headers),
         mirror=_mirror(route, destination, chain),
@@ -138,8 +138,8 @@ def _router_route(router: ChainNode, number: int, route: ChainRoute, chain: Comp
     )
 
 
-def _shares(node: ChainNode, chain: CompiledChain) -> tuple[WeightedCluster, ...]:
-    """The clusters that a splitter or a resolver leads to."""
+def shares(node: ChainNode, chain: CompiledChain) -> tuple[WeightedCluster, ...]:
+    """The clusters that a splitter or a resolver leads to, in ten-thousandths."""
     if node.type == SPLITTER:
         hashed = _split_hashes(node, chain)
         return tuple(
@@ -217,7 +217,8 @@ def _match(http: RouteHTTPMatch) -> RouteMatch:
     )
 
 
-def _retry(destination: RouteDestination) -> RetryPolicy | None:
+def retries(destination: RouteDestination) -> RetryPolicy | None:
+    """When requests of a route are sent again; None is never."""
     on = list(destination.retry_on or ())
     if destination.retry_on_connect_failure and RETRY_ON_CONNECT_FAILURE not in on:
         on.append(RETRY_ON_CONNECT_FAILURE)
@@ -256,10 +257,9 @@ def _mirror(
     row, node = destination.mirror, chain.nodes.get(route.mirror_node)
     if row is None or node is None:
         return None
-    shares = _shares(node, chain)
     usual = Mirror(cluster="")
     return Mirror(
-        cluster=shares[0].cluster,
+        cluster=shares(node, chain)[0].cluster,
         percent=usual.percent if row.percent is None else row.percent,
         body_bytes_max=row.body_bytes_max or usual.body_bytes_max,
     )

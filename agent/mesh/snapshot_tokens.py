@@ -8,7 +8,7 @@ from base64 import b64decode
 from collections.abc import Iterable
 from typing import Final
 
-from agent.mesh.watch_questions import Answers, Entry, KeySet
+from agent.mesh.watch_questions import Answers, Entry, KeySet, TextFile
 from catalog.duration import SECOND
 from catalog.rows.config_entry.jwt_provider import (
     JWT_PROVIDER,
@@ -82,11 +82,11 @@ def _keys(row: KeySetRow | None, answers: Answers) -> str:
     if row.local is not None and row.local.jwks:
         return b64decode(row.local.jwks).decode(errors="replace")
     if row.local is not None:
-        return answers.ask(KeySet(file_name=row.local.filename)) or ""
+        return answers.ask(TextFile(row.local.filename)) or ""
     remote = row.remote
     if remote is None:
         return ""
-    usual = KeySet()
+    usual = KeySet(remote.uri)
     return (
         answers.ask(
             KeySet(

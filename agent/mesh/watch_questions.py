@@ -120,11 +120,16 @@ class NodeCoordinate(Question[Coord], frozen=True):
     node: str
 
 
-class KeySet(Question[str], frozen=True):
-    """The keys of a token provider as JSON, from a URL or a file."""
+class TextFile(Question[str], frozen=True):
+    """What is in a file of this host."""
 
-    uri: str = ""
-    file_name: str = ""
+    path: str
+
+
+class KeySet(Question[str], frozen=True):
+    """The keys of a token provider as JSON, from a URL."""
+
+    uri: str
     cache_s: float = 600.0
     timeout_s: float = 10.0
 

@@ -31,6 +31,7 @@ from agent.mesh.watch_questions import (
     Revoked,
     Roots,
     Sidecars,
+    TextFile,
 )
 from agent.rpc.endpoints.catalog import GatewayServices
 from agent.rpc.endpoints.chain import ChainGet
@@ -48,7 +49,7 @@ from catalog.rows.service import KIND_CONNECT_PROXY, KIND_MESH_GATEWAY
 QUERY_INTERVAL_S: Final = 10.0  # Consul's pause between runs of a prepared query
 COORDINATE_INTERVAL_S: Final = 60.0  # coordinates move slowly, and are told in steps
 DATACENTERS_INTERVAL_S: Final = 30.0  # another datacenter is a rare event
-FILE_INTERVAL_S: Final = 10.0  # key files are small
+FILE_INTERVAL_S: Final = 10.0  # such files are small
 LEAF_WAIT_S: Final = 600.0  # one wait for a renewal
 
 FetchText = Callable[[str, float], Awaitable[str]]
@@ -79,7 +80,9 @@ class Sources:
             case Leaf():
                 return await self._leaf(question, token, index)
             case KeySet():
-                return Reply(value=await self._keys(question))
+                return Reply(value=await self._fetch(question.uri, question.timeout_s))
+            case TextFile():
+                return Reply(value=await asyncio.to_thread(Path(question.path).read_text))
             case _:
                 known_index = 0 if pause_s else index
                 request = replace(_request(question), token=token, min_index=known_index)
@@ -92,11 +95,6 @@ class Sources:
         )
         return Reply(value=served.leaf, index=served.leaf.modify_index)
 
-    async def _keys(self, question: KeySet) -> str:
-        if question.uri:
-            return await self._fetch(question.uri, question.timeout_s)
-        return await asyncio.to_thread(Path(question.file_name).read_text)
-
 
 def _pause_s(question: Question[Any]) -> float:
     """The time between two answers of what does not block; 0 for what does."""
@@ -107,7 +105,7 @@ def _pause_s(question: Question[Any]) -> float:
             return COORDINATE_INTERVAL_S
         case Datacenters():
             return DATACENTERS_INTERVAL_S
-        case KeySet(uri=""):
+        case TextFile():
             return FILE_INTERVAL_S
         case KeySet():
             return question.cache_s

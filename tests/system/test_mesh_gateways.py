@@ -99,6 +99,28 @@ def test_hosts_of_an_ingress_gateway_lead_to_services(
     assert "404" == asked(port, "other.example.com", tls=tls)
 
 
+def test_routes_of_an_api_gateway_lead_to_services(start_agent: AgentStarter, back: App) -> None:
+    agent = start_agent()
+    (port,) = free_ports(1)
+    write_entry(agent, "service-defaults", "back", Protocol="http")
+    listener = {"Name": "web", "Port": port, "Protocol": "http"}
+    write_entry(agent, "api-gateway", "door", Listeners=[listener])
+    write_entry(
+        agent,
+        "http-route",
+        "way",
+        Parents=[{"Kind": "api-gateway", "Name": "door"}],
+        Hostnames=["back.example.com"],
+        Rules=[{"Services": [{"Name": "back"}]}],
+    )
+    register(agent, "back", back.port)
+    gateway(agent, "api-gateway", "door")
+
+    wait_asked(port, "back.example.com", "200")
+
+    assert "404" == asked(port, "other.example.com", tls=False)
+
+
 @pytest.mark.parametrize("mode", ["none", "local", "remote"])
 def test_a_service_of_another_datacenter_is_reached_in_each_mode(
     start_agent: AgentStarter, back: App, mode: str

@@ -3,7 +3,7 @@
 from base64 import b64encode
 
 from agent.mesh.snapshot_tokens import LOCATIONS_DEFAULT, providers, requirement
-from agent.mesh.watch_questions import KeySet
+from agent.mesh.watch_questions import KeySet, TextFile
 from catalog.duration import SECOND
 from catalog.rows.config_entry.jwt_provider import (
     Forwarding,
@@ -67,8 +67,8 @@ def test_keys_of_a_file_or_a_url_are_asked_for() -> None:
     )
 
     for row, question in (
-        (in_file, KeySet(file_name="/keys.json")),
-        (remote, KeySet(uri="http://keys", cache_s=60.0, timeout_s=0.5)),
+        (in_file, TextFile("/keys.json")),
+        (remote, KeySet("http://keys", cache_s=60.0, timeout_s=0.5)),
     ):
         world = World(JWTProvider(name="okta", json_web_key_set=row))
         assert "" == provider(world).keys

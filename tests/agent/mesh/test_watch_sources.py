@@ -27,6 +27,7 @@ from agent.mesh.watch_questions import (
     Revoked,
     Roots,
     Sidecars,
+    TextFile,
 )
 from agent.mesh.watch_sources import Sources
 from agent.rpc.endpoints.catalog import GatewayServices
@@ -197,8 +198,8 @@ async def test_keys_are_read_from_a_file_or_fetched(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     file.write_text("keys in a file")
 
-    in_file = await sources(FakeRouter()).ask(KeySet(file_name=str(file)), "", 0)
-    remote = await sources(FakeRouter()).ask(KeySet(uri="http://x"), "", 0)
+    in_file = await sources(FakeRouter()).ask(TextFile(str(file)), "", 0)
+    remote = await sources(FakeRouter()).ask(KeySet("http://x"), "", 0)
 
     assert ("keys in a file", "keys at http://x") == (in_file.value, remote.value)
 
