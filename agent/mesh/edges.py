@@ -2,10 +2,12 @@
 
 Workers report counts of a second; here they are added up. An edge is whose traffic it is: source,
 destination, direction, route, cluster and protocol of one proxy.
-Limits: ``EDGES_MAX``; the edge that was idle longest makes room. ``WINDOW_S`` seconds are kept.
+Limits: ``EDGES_MAX``; the edge that was idle longest makes room. ``WINDOW_S`` seconds are kept, in
+slots of ``SLOT_S``: some kilobytes an edge.
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -15,6 +17,7 @@ from proxy.messages import Edge, EdgeCounts, Instance, Report
 
 EDGES_MAX: Final = 8192  # of one host: some hundred proxies with some dozen edges each
 WINDOW_S: Final = 60  # what a person calls "now" when something is wrong
+SLOT_S: Final = 5.0  # reports of each second would be ten times as large
 FAILED: Final = frozenset({"5xx", "reset"})
 SUMMED: Final = (
     "requests", "connections", "connect_failures", "bytes_received", "bytes_sent", "denied",
@@ -43,11 +46,18 @@ class Totals(msgspec.Struct):
 
     def add(self, counts: EdgeCounts) -> None:
         """Add what a worker counted."""
+        self._add(counts, counts.latency_ms[: len(self.latencies)])
+
+    def include(self, other: "Totals") -> None:
+        """Add what was added up already."""
+        self._add(other, other.latencies)
+
+    def _add(self, counts: "EdgeCounts | Totals", latencies: Iterable[int]) -> None:
         for name in SUMMED:
             setattr(self, name, getattr(self, name) + getattr(counts, name))
         for name, number in counts.classes.items():
             self.classes[name] = self.classes.get(name, 0) + number
-        for bucket, number in enumerate(counts.latency_ms[: len(self.latencies)]):
+        for bucket, number in enumerate(latencies):
             self.latencies[bucket] += number
         self.latency_ms_sum += counts.latency_ms_sum
 
@@ -69,12 +79,18 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Seen:
-    """One edge: all of it, the last minute's counts, and what is open at each worker."""
+    """One edge: all of it, the last minute by slots, and what is open at each worker."""
 
     def __init__(self) -> None:
         self.totals = Totals()
-        self.recent: deque[tuple[float, EdgeCounts]] = deque()
+        self.recent: deque[tuple[float, Totals]] = deque()
         self.open: dict[int, int] = {}
+
+    def add(self, counts: EdgeCounts, now_s: float) -> None:
+        self.totals.add(counts)
+        if not self.recent or now_s - self.recent[-1][0] >= SLOT_S:
+            self.recent.append((now_s, Totals()))
+        self.recent[-1][1].add(counts)
 
 
 class Edges:
@@ -94,9 +110,8 @@ class Edges:
                     self._seen.popitem(last=False)
                 seen = self._seen[counts.edge] = _Seen()
             self._seen.move_to_end(counts.edge)
-            seen.totals.add(counts)
             seen.open[worker] = counts.connections_open
-            seen.recent.append((now_s, counts))
+            seen.add(counts, now_s)
             _forget(seen, now_s)
         self.instances[worker] = report.instances
         for proxy, reasons in report.handshake_failures.items():
@@ -150,8 +165,8 @@ def _forget(seen: _Seen, now_s: float) -> None:
 
 def _rates(edge: Edge, seen: _Seen, now_s: float) -> Rates:
     totals = Totals()
-    for _, counts in seen.recent:
-        totals.add(counts)
+    for _, counted in seen.recent:
+        totals.include(counted)
     # An edge that is younger than the window is not idle for the rest of it.
     span_s = max(1.0, now_s - seen.recent[0][0] + 1.0) if seen.recent else 1.0
     failed = sum(number for name, number in totals.classes.items() if name in FAILED)

@@ -2,7 +2,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.mesh.edges import EDGES_MAX, WINDOW_S, Edges, percentile_ms
+from agent.mesh.edges import EDGES_MAX, SLOT_S, WINDOW_S, Edges, percentile_ms
 from proxy.edge_counts import BUCKETS_MS
 from proxy.messages import Edge, EdgeCounts, Report
 
@@ -43,6 +43,18 @@ def test_rates_are_of_the_last_minute() -> None:
 
     assert (50.0, 0.5) == (rates.requests_per_s, rates.failed_share)
     assert [] == edges.rates(109.0 + WINDOW_S)
+
+
+def test_a_minute_is_kept_in_slots() -> None:
+    edges = Edges()
+    for second in range(1000):
+        edges.take(1, report(requests=1), float(second))
+
+    (seen,) = edges._seen.values()
+
+    assert len(seen.recent) <= WINDOW_S / SLOT_S + 1
+    (rates,) = edges.rates(999.0)
+    assert abs(rates.requests_per_s - 1.0) < 0.02
 
 
 def test_open_connections_of_all_workers_count_until_a_worker_is_lost() -> None:
