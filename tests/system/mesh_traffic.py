@@ -228,11 +228,18 @@ def caller(agents: Cluster, service: str, *upstreams: str | Mapping[str, Any]) -
     return register(agents.clients["one"], service, 1, upstreams=upstreams)
 
 
-def wait_all(front: Sidecar, upstream: str, apps: Sequence[App], path: str = "/") -> None:
-    """Return once every one of these serves, and nobody else."""
+def wait_all(front: Sidecar, upstream: str, apps: Sequence[App], **options: Any) -> None:
+    """Return once every one of these serves, and nobody else; options are those of `spread`."""
     names = {each.name for each in apps}
-    wait_until(
-        lambda: set(spread(front.upstreams[upstream], 4 * len(apps), path=path)) == names,
-        timeout_s=REACH_WAIT_S,
-        what=f"{front.service} is served by all of {upstream}",
-    )
+    last: Counter[str] = Counter()
+
+    def are_serving() -> bool:
+        last.clear()
+        last.update(spread(front.upstreams[upstream], 4 * len(apps), **options))
+        return set(last) == names
+
+    try:
+        wait_until(are_serving, timeout_s=REACH_WAIT_S)
+    except TimeoutError:
+        message = f"{front.service} is served by {dict(last)} and not by {sorted(names)}"
+        raise AssertionError(message) from None
