@@ -23,6 +23,7 @@ from proxy.spans import Span, SpanExporter
 from proxy.tap import Taps
 
 NANOSECONDS: Final = 1_000_000_000
+DRAWN_BITS: Final = 32
 CLOSE_WAIT_S: Final = 2.0  # for the last spans of a worker that ends
 
 _Line = Callable[[Record, float], str]
@@ -119,10 +120,9 @@ class _ChainRecorder:
         if context is None and tracing is None:
             return
         draw = self._recording.random
-        span_id = new_id(SPAN_BITS, drawn=int(draw() * 2**SPAN_BITS))
+        span_id = new_id(SPAN_BITS, drawn=_drawn(draw, SPAN_BITS))
         if context is None:
-            drawn = int(draw() * 2**SPAN_BITS) << SPAN_BITS | int(draw() * 2**SPAN_BITS)
-            context = TraceContext(trace_id=new_id(TRACE_BITS, drawn=drawn))
+            context = TraceContext(trace_id=new_id(TRACE_BITS, drawn=_drawn(draw, TRACE_BITS)))
         is_sampled = context.is_sampled
         if is_sampled is None:
             is_sampled = tracing is not None and draw() * 100 < tracing.sample_percent
@@ -166,6 +166,14 @@ class _ChainRecorder:
             record.cluster,
             record.protocol,
         )
+
+
+def _drawn(draw: Callable[[], float], bits: int) -> int:
+    """That many random bits. A draw has 53 at most, and what stores traces goes by the last ones."""
+    drawn = 0
+    for _ in range(bits // DRAWN_BITS):
+        drawn = drawn << DRAWN_BITS | int(draw() * 2**DRAWN_BITS)
+    return drawn
 
 
 def span_of(record: Record, edge: Edge, at_s: float, service: str) -> Span:

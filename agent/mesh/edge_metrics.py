@@ -67,6 +67,8 @@ class EdgeMetrics:
     def _show_open(self, metrics: Metrics, edges: Iterable[tuple[Edge, Totals]]) -> None:
         is_open: dict[Row, int] = {}
         for edge, totals in edges:
+            if not totals.connections and not totals.connections_open:
+                continue  # requests of HTTP, whose connections belong to no route
             row = self._row(edge)
             is_open[row] = is_open.get(row, 0) + totals.connections_open
         for row, number in is_open.items():

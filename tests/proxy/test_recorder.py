@@ -1,4 +1,5 @@
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -115,6 +116,20 @@ def test_with_a_collector_the_next_hop_is_told_of_the_own_span() -> None:
 
         ((name, value),) = request.headers
         assert (b"traceparent", f"00-{seen.trace_id}-{seen.span_id}-01".encode()) == (name, value)
+
+
+def test_all_bits_of_an_id_are_drawn() -> None:
+    fakes = Fakes()
+    fakes.recording.random = Random(1).random
+    recorder = recorder_of(fakes, tracing=Tracing(otlp_url="http://127.0.0.1:9"))
+    ends = set()
+    for _ in range(64):
+        seen = record()
+        recorder.trace(head(), seen)
+        assert (32, 16) == (len(seen.trace_id), len(seen.span_id))
+        ends |= {seen.trace_id[-2:], seen.span_id[-2:]}
+
+    assert len(ends) > 64
 
 
 def test_what_has_ended_is_logged_and_shown(tmp_path: Path) -> None:

@@ -91,6 +91,15 @@ def test_open_connections_are_a_gauge_that_ends_with_its_edge() -> None:
     assert [] == series(metrics, "consul.mesh.connections_open")
 
 
+def test_edges_without_connections_of_their_own_show_none_open() -> None:
+    metrics, shown, edges = Metrics(now_s=0.0), EdgeMetrics(), Edges()
+    edges.take(1, report(EdgeCounts(edge=edge(), requests=3)), 0.0)
+
+    shown.collect(metrics, edges.totals())
+
+    assert [] == series(metrics, "consul.mesh.connections_open")
+
+
 def test_edges_that_are_too_many_are_counted_without_names() -> None:
     metrics, shown = Metrics(now_s=0.0), EdgeMetrics()
 
