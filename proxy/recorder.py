@@ -169,7 +169,7 @@ class _ChainRecorder:
 
 
 def _drawn(draw: Callable[[], float], bits: int) -> int:
-    """That many random bits. A draw has 53 at most, and what stores traces goes by the last ones."""
+    """That many random bits. A draw has 53 at most, and collectors part traces by the last ones."""
     drawn = 0
     for _ in range(bits // DRAWN_BITS):
         drawn = drawn << DRAWN_BITS | int(draw() * 2**DRAWN_BITS)
