@@ -24,6 +24,7 @@ from proxy.http import RequestHead
 from proxy.local_reply import DENIED, REASON_HEADER, Reply
 from proxy.serving import Record, Serving, Upstream
 
+WEBSOCKET: Final = b"websocket"
 GRPC_TIMEOUT: Final = b"grpc-timeout"
 _GRPC_UNITS: Final = {
     b"H": 3600.0,
@@ -52,6 +53,8 @@ def decide(
 ) -> Destination | Reply:
     """Decide on a request; fills in the record what was found out."""
     chain = serving.chain
+    if head.method == b"CONNECT" or (head.upgrade and head.upgrade != WEBSOCKET):
+        return Reply(status=501, flag="refused", body="this kind of tunnel is not offered")
     request = screen(head, chain.http)
     if isinstance(request, Refusal):
         return _refused(request)
@@ -107,7 +110,8 @@ def _admitted(
     if not decision.allowed:
         headers: tuple[tuple[bytes, bytes], ...] = ()
         if serving.chain.http.reason_header:
-            headers = ((REASON_HEADER, decision.reason.encode()),)
+            reason = decision.reason.encode("ascii", "replace")
+            headers = ((REASON_HEADER, reason.replace(b"\r", b" ").replace(b"\n", b" ")),)
         return Reply(
             status=403, flag="denied", body=DENIED, detail=decision.reason, headers=headers
         )

@@ -44,7 +44,7 @@ class Timing(Timed):
 
     def __init__(self, deadlines: Deadlines, exchange: TimedExchange) -> None:
         self._deadlines = deadlines
-        self._exchange = exchange
+        self._exchange: TimedExchange | None = exchange
         self._idle_timeout_s = 0.0
         self._idle_s = self._route_s = self._attempt_s = self._wake_s = NEVER
         self.due_s = NEVER
@@ -81,23 +81,26 @@ class Timing(Timed):
         self._set()
 
     def end(self) -> None:
-        """Nothing is due any more."""
+        """Nothing is due any more. Lets go of the exchange: the two hold each other."""
         self._deadlines.drop(self)
+        self._exchange = None
 
     @override
     def expire(self, now_s: float) -> None:
+        exchange = self._exchange
+        assert exchange is not None, "nothing is due after the end"
         if self._route_s <= now_s:
-            self._exchange.route_timed_out()
+            exchange.route_timed_out()
         elif self._wake_s <= now_s:
             self._wake_s = NEVER
             self._set()
-            self._exchange.woken()
+            exchange.woken()
         elif self._attempt_s <= now_s:
             self._attempt_s = NEVER
             self._set()
-            self._exchange.attempt_timed_out()
+            exchange.attempt_timed_out()
         elif self._idle_s <= now_s and not self.has_moved:
-            self._exchange.idle_timed_out()
+            exchange.idle_timed_out()
         else:
             self.has_moved = False
             self._idle_s = now_s + self._idle_timeout_s if self._idle_timeout_s else NEVER

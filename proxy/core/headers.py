@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from proxy.api import HeaderEdits
-from proxy.core.http1_head import HOP_BY_HOP
+from proxy.core.http1_head import HOP_BY_HOP, is_field_value, is_token
 from proxy.core.memo import Memo
 from proxy.http import Headers
 
@@ -121,8 +121,13 @@ def _prepare(edits: HeaderEdits) -> tuple[frozenset[bytes], Headers, Headers]:
 
 
 def _encoded(fields: tuple[tuple[str, str], ...]) -> Headers:
+    """What can be sent: a line end in a value would begin another header."""
     encoded = [(name.encode(), value.encode()) for name, value in fields]
-    return [field for field in encoded if field[0].lower() not in _FIXED]
+    return [
+        (name, value)
+        for name, value in encoded
+        if name.lower() not in _FIXED and is_token(name) and is_field_value(value)
+    ]
 
 
 _prepared = Memo(_prepare)

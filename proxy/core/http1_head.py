@@ -145,6 +145,16 @@ def read_response(head: bytes, *, method: bytes, count_max: int) -> StatusLine:
     )
 
 
+def is_token(name: bytes) -> bool:
+    """Whether it can be a header's name or a method."""
+    return bool(name) and not name.translate(None, _TOKEN)
+
+
+def is_field_value(value: bytes) -> bool:
+    """Whether it can be a header's value."""
+    return not value.translate(None, _FIELD)
+
+
 def could_be_request(part: bytes, scanned: int) -> bool:
     """Whether the beginning of a head may become one; ``scanned`` bytes of it were seen before.
 
@@ -203,7 +213,7 @@ def _request_line(line: bytes) -> tuple[bytes, bytes, str]:
         raise HeadError("the version is not spoken here", 505)
     else:
         raise HeadError("the request line has no version")
-    if not method or method.translate(None, _TOKEN):
+    if not is_token(method):
         raise HeadError("the method is not a token")
     if not target or target.translate(None, _TARGET):
         raise HeadError("the target has bytes that are not allowed in it")
@@ -247,7 +257,7 @@ _lowered: dict[bytes, bytes] = {}
 
 def _learned(name: bytes) -> bytes:
     """A name in lower case; raises HeadError if it is no token."""
-    if not name or name.translate(None, _TOKEN):
+    if not is_token(name):
         raise HeadError(NO_FIELD)
     lower = name.lower()
     if len(_lowered) < NAMES_MAX and len(name) <= NAME_BYTES_MAX:

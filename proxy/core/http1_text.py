@@ -1,7 +1,7 @@
 """Writes the heads of HTTP/1 messages, and says how the body after them is framed.
 
 Host comes first, as clients send it; all other headers keep order and case. Source: RFC 9112
-sections 3, 4 and 6; RFC 8441 section 5 for a tunnel that was asked for in HTTP/2.
+sections 3, 4 and 6.
 """
 
 from http import HTTPStatus
@@ -14,8 +14,6 @@ from proxy.http import Headers, RequestHead, ResponseHead
 PHRASES: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
 _BODILESS: Final = frozenset((204, 304))
 _WITH_BODY: Final = frozenset((b"POST", b"PUT", b"PATCH"))
-# A key for what needs none: the tunnel's other end speaks HTTP/2, which has no such handshake.
-_WEBSOCKET_KEY: Final = (b"Sec-WebSocket-Key", b"AAAAAAAAAAAAAAAAAAAAAA==")
 
 
 class MessageText(msgspec.Struct, frozen=True):
@@ -28,23 +26,20 @@ class MessageText(msgspec.Struct, frozen=True):
 
 def request_text(head: RequestHead) -> MessageText:
     """Write a request's head."""
-    method, headers = head.method, head.headers
     is_chunked = False
     framing = b""
     if head.upgrade:
         framing = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.upgrade
-        if method == b"CONNECT":
-            method, headers = b"GET", [*headers, _WEBSOCKET_KEY]
     elif head.has_body:
-        is_chunked = not has_length(headers)
+        is_chunked = not has_length(head.headers)
         framing = b"Transfer-Encoding: chunked\r\n" if is_chunked else b""
-    elif method in _WITH_BODY and not has_length(headers):
+    elif head.method in _WITH_BODY and not has_length(head.headers):
         framing = b"Content-Length: 0\r\n"
     text = b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b\r\n" % (
-        method,
+        head.method,
         head.target,
         head.authority,
-        b"".join([b"%b: %b\r\n" % field for field in headers]),
+        b"".join([b"%b: %b\r\n" % field for field in head.headers]),
         framing,
     )
     return MessageText(text, is_chunked, False)

@@ -1,3 +1,5 @@
+import gc
+
 import pytest
 
 from proxy.api import (
@@ -77,6 +79,21 @@ def test_the_record_tells_all():
         record.attempts,
         record.flags,
     )
+
+
+def test_a_request_leaves_nothing_to_the_cyclic_collector():
+    world = World()
+    client = world.ask(GET)
+    world.answer(OK)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            client.receive(GET)
+            world.answer(OK)
+        assert 0 == gc.collect()
+    finally:
+        gc.enable()
 
 
 # Decisions.

@@ -80,6 +80,15 @@ def test_a_header_that_only_a_token_may_fill_is_taken_from_who_has_none():
     assert ([(b"X", b"y")], b"/a?b") == (head.headers, found.target)
 
 
+@pytest.mark.parametrize(("method", "upgrade"), [(b"CONNECT", b""), (b"GET", b"connect-udp")])
+def test_other_tunnels_than_websockets_are_not_offered(method: bytes, upgrade: bytes):
+    head = asked()
+    head.method, head.upgrade = method, upgrade
+    found, _ = decided(World(), head)
+    assert isinstance(found, Reply)
+    assert 501 == found.status
+
+
 def test_dropped_headers_are_dropped():
     head = asked(headers=[(b"x_user", b"root"), (b"X", b"y")])
     world = World(chain=chain_of(http=HttpOptions(headers_with_underscores="DROP_HEADER")))

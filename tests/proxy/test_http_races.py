@@ -107,18 +107,20 @@ async def test_a_rolling_restart_of_three_fails_nobody():
     for server in servers:
         await server.start()
     statuses: list[int] = []
+    answers: asyncio.Queue[int] = asyncio.Queue()
     async with proxying() as proxy:
         proxy.serve(*(server.port for server in servers))
         is_over = asyncio.Event()
 
         async def load() -> None:
             while not is_over.is_set():
-                statuses.append((await ask(proxy.port))[0])
+                answers.put_nowait((await ask(proxy.port))[0])
 
         async def answered(count: int) -> None:
-            wanted = len(statuses) + count
-            while len(statuses) < wanted:
-                await asyncio.sleep(0.005)
+            while not answers.empty():
+                statuses.append(answers.get_nowait())
+            for _ in range(count):
+                statuses.append(await answers.get())
 
         clients = [asyncio.create_task(load()) for _ in range(5)]
         for server in servers:
@@ -133,6 +135,7 @@ async def test_a_rolling_restart_of_three_fails_nobody():
             proxy.serve(*(other.port for other in servers))
         is_over.set()
         await asyncio.gather(*clients)
+        await answered(0)
     for server in servers:
         await server.stop()
     assert {200: len(statuses)} == Counter(statuses)

@@ -102,3 +102,8 @@ def test_edits_cannot_change_the_framing_or_the_host():
         remove=("Content-Length",),
     )
     assert headers == edited(headers, edits)
+
+
+def test_an_edit_that_would_be_another_header_is_not_made():
+    edits = HeaderEdits(add=(("X", "a\r\nY: b"), ("Z z", "c"), ("W", "d")))
+    assert [(b"W", b"d")] == edited([], edits)

@@ -50,12 +50,6 @@ def test_a_request_says_how_its_body_is_framed(head: RequestHead, framing: bytes
     assert is_chunked == message.is_chunked
 
 
-def test_a_tunnel_of_http2_becomes_a_websocket_handshake():
-    text = request_text(request(b"CONNECT", upgrade=b"websocket")).text
-    assert text.startswith(b"GET /a HTTP/1.1\r\n")
-    assert b"\r\nSec-WebSocket-Key: " in text
-
-
 def test_what_is_written_is_read_again():
     head = request(b"PUT", headers=[(b"X", b"y")], has_body=True)
     text = request_text(head).text
