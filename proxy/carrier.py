@@ -314,7 +314,9 @@ class SocketCarrier(Carrier):
 
     def _lost(self, error: Exception | None) -> None:
         handler = self._handler
-        del self._handler  # it has us, too: nothing is left for the cyclic collector
+        # They have us, too: nothing is left for the cyclic collector.
+        del self._handler
+        self._borrower = None
         handler.connection_lost(error)
 
 

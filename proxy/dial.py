@@ -17,6 +17,7 @@ from proxy.carrier import SocketCarrier, linger
 from proxy.connection import HandlerFactory, Peer
 from proxy.core.spiffe import parse_peer
 from proxy.handshake import client_session, reason_of, shake_hands
+from proxy.listening import set_up
 from proxy.serving import DialError
 from proxy.tls import Contexts, CredentialsError, peer_of
 from proxy.tls_carrier import TlsCarrier
@@ -82,9 +83,7 @@ async def _connected(endpoint: Endpoint, loop: asyncio.AbstractEventLoop) -> soc
     for family, address in await _addresses(endpoint, loop):
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
-            sock.setblocking(False)
-            if family != socket.AF_UNIX:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            set_up(sock)
             await _connect(sock, address, loop)
         except OSError as error:
             sock.close()

@@ -288,6 +288,8 @@ class TcpProxy(Handler):
         for undo in (self._undo_changed, self._undo_idle, self._undo_drain):
             if undo is not None:
                 undo()
+        # What leads back to us: nothing of an ended connection waits for the cyclic collector.
+        self._undo_changed = self._undo_idle = self._undo_drain = self._instance = None
         if self._upstream is not None and self._choice is not None:
             self._upstream.finish(self._choice, failed=False, latency_s=self._connect_s)
         self._record.ended_s = self._serving.now_s()

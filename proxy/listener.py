@@ -24,7 +24,7 @@ from proxy.core.client_hello import (
     parse_client_hello,
 )
 from proxy.handshake import reason_of, server_session, shake_hands
-from proxy.listening import bind, place_of_peer
+from proxy.listening import bind, place_of_peer, set_up
 from proxy.serving import Serving
 from proxy.tls import Contexts, CredentialsError, peer_of
 from proxy.tls_carrier import Session, TlsCarrier
@@ -100,7 +100,7 @@ class Acceptor:
                     self._pause_accepting(error)
                     return
                 continue  # the peer has gone already
-            sock.setblocking(False)
+            set_up(sock)
             self._accepted(sock, place_of_peer(address))
 
     def _pause_accepting(self, error: OSError) -> None:
@@ -117,8 +117,6 @@ class Acceptor:
         if not chains:
             sock.close()
             return
-        if sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         local = place_of_peer(sock.getsockname())
         facts = Facts(listener=self._listener().name, remote=remote, local=local)
         if all(_is_plain(serving) for serving in chains):

@@ -30,6 +30,7 @@ from proxy.dial import connect
 from proxy.http import RequestHead
 from proxy.l4 import TcpProxy
 from proxy.listener import Acceptor, bind
+from proxy.open_connections import OpenConnections
 from proxy.serving import Choice, Record, Recorder, Serving, Upstream
 from proxy.tls import Contexts
 from proxy.upstream import ClusterUpstream
@@ -182,7 +183,7 @@ class Site:
         self.chains = [Served(self, chain) for chain in chains]
         self.upstreams: dict[str, ClusterUpstream] = {}
         self.tasks: list[asyncio.Task[None]] = []
-        self.carriers: list[Carrier] = []
+        self.connections = OpenConnections()
         self.handler_of: Callable[[Serving, Facts], Handler] = TcpProxy
 
     @property
@@ -216,15 +217,7 @@ class Site:
             )
 
     def _handler(self, serving: Serving, facts: Facts) -> Handler:
-        handler = self.handler_of(serving, facts)
-        made = handler.connection_made
-
-        def connection_made(carrier: Carrier) -> None:
-            self.carriers.append(carrier)
-            made(carrier)
-
-        handler.connection_made = connection_made  # type: ignore[method-assign] # only this one
-        return handler
+        return self.connections.hold(self.handler_of(serving, facts))
 
     async def _dial(
         self, choice: Choice, make: HandlerFactory, alpn: tuple[str, ...], timeout_s: float
@@ -250,8 +243,9 @@ class Site:
             for task in self.tasks:
                 task.cancel()
             await asyncio.gather(*self.tasks, return_exceptions=True)
-            for carrier in self.carriers:
+            for carrier in self.connections.carriers:
                 carrier.abort()
+            await until(lambda: len(self.connections) == 0)
             await until(lambda: lingering_count() == 0)
 
 

@@ -14,6 +14,7 @@ _ON_BOTH = {
     "test_listener.py",
     "test_listener_chains.py",
     "test_l4.py",
+    "test_l4_decisions.py",
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy.api import Listener
-from proxy.listening import bind, place_of_peer
+from proxy.listening import KEEPALIVE_IDLE_S, bind, place_of_peer, set_up
 
 
 def listener(**fields: object) -> Listener:
@@ -64,6 +64,16 @@ def test_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
         bind(listener(path=str(path)))
 
     assert "precious" == path.read_text()
+
+
+def test_socket_notices_a_peer_that_vanished() -> None:
+    with socket.socket() as sock:
+        set_up(sock)
+
+        assert not sock.getblocking()
+        assert 1 == sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert 1 == sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert KEEPALIVE_IDLE_S == sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
 
 
 @pytest.mark.parametrize(
