@@ -21,7 +21,6 @@ from agent.mesh.explain_answer import (
     Verdict,
 )
 from agent.mesh.snapshot_endpoints import address_of
-from agent.mesh.snapshot_inbound import PUBLIC
 from catalog.chain.compiled import ChainTarget
 from catalog.duration import SECOND
 from catalog.filters import compile_filter
@@ -235,7 +234,7 @@ def why_left_out(row: CheckServiceNode, target: ChainTarget | None) -> str:
 
 def _verdict(service: str, cluster: Cluster, facts: RequestFacts, seen: Seen) -> Verdict | None:
     """What the destination's own proxy decides; None if there is none that we know."""
-    chain = _public(seen.destinations.get(service))
+    chain = _deciding(seen.destinations.get(service), service)
     identity = next(iter(seen.source.identities.values()), None)
     if chain is None or chain.policy is None or identity is None:
         return None
@@ -269,10 +268,12 @@ def _same_head(facts: RequestFacts, target: bytes) -> RequestHead:
     )
 
 
-def _public(config: ProxyConfig | None) -> FilterChain | None:
+def _deciding(config: ProxyConfig | None, service: str) -> FilterChain | None:
+    """Where callers of a service come in: at its sidecar, or at a gateway that speaks for it."""
     for listener in config.listeners if config else ():
-        if listener.name == PUBLIC:
-            return listener.chains[0]
+        for chain in listener.chains:
+            if chain.policy is not None and chain.destination.lower() == service.lower():
+                return chain
     return None
 
 

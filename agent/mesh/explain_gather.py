@@ -31,7 +31,12 @@ from catalog.chain.compiled import ChainTarget
 from catalog.errors import CatalogError, NotFound
 from catalog.rows.check import CheckServiceNode
 from catalog.rows.connect import CARoots, IssuedCertificate
-from catalog.rows.service import KIND_CONNECT_PROXY, NodeService, Upstream
+from catalog.rows.service import (
+    KIND_CONNECT_PROXY,
+    KIND_TERMINATING_GATEWAY,
+    NodeService,
+    Upstream,
+)
 from proxy.api import ProxyConfig
 
 ROUNDS_MAX: Final = 8  # roots, entries, chain, instances, coordinates: each needs the one before
@@ -67,7 +72,7 @@ class Gathering:
 
     async def gather(self, asked: Asked) -> Seen:
         """Everything about a request. Raises NotFound for a source without a proxy."""
-        row = await self._sidecar(asked.source)
+        row = await self._proxy(asked.source, KIND_CONNECT_PROXY)
         if row is None:
             message = f"no proxy of service {asked.source!r} is registered"
             raise NotFound(message)
@@ -90,15 +95,19 @@ class Gathering:
             notes=tuple(sorted(set(self._failed.values()))),
         )
 
-    async def _sidecar(self, service: str) -> CheckServiceNode | None:
-        """A proxy of a service: one of this node, if there is one."""
+    async def _proxy(self, service: str, *kinds: str) -> CheckServiceNode | None:
+        """A proxy of a service: one of the first kind that there is, of this node if possible."""
         question = Instances(service, self._place.datacenter)
         if question not in self._known:
             await self._ask(question)
         rows = self._known.get(question) or ()
         assert isinstance(rows, tuple)
-        proxies = [row for row in rows if row.service.kind == KIND_CONNECT_PROXY]
-        return min(proxies, key=lambda row: row.node.node != self._place.node, default=None)
+        proxies = [row for row in rows if row.service.kind in kinds]
+        return min(
+            proxies,
+            key=lambda row: (kinds.index(row.service.kind), row.node.node != self._place.node),
+            default=None,
+        )
 
     async def _build(self, service: NodeService, row: CheckServiceNode) -> ProxyConfig | None:
         place = replace(self._place, node=row.node.node)
@@ -170,7 +179,7 @@ class Gathering:
         queried = (each.service for each in self._known.values() if hasattr(each, "service"))
         names = {target.service for target in targets.values()} | set(queried)
         for name in sorted(names):
-            row = await self._sidecar(name)
+            row = await self._proxy(name, KIND_CONNECT_PROXY, KIND_TERMINATING_GATEWAY)
             config = await self._build(row.service, row) if row else None
             if config is not None:
                 found[name] = config

@@ -8,11 +8,13 @@ from msgspec.structs import replace
 
 from agent.mesh.explain import Asked
 from agent.mesh.explain_gather import explain_request
-from agent.mesh.watch_questions import Chain, Leaf, Question
+from agent.mesh.watch_questions import Chain, Leaf, Linked, Question
 from agent.rpc.request import Reply, RpcError
 from catalog.errors import NotFound
-from catalog.rows.config_entry import ServiceDefaults, ServiceResolver
+from catalog.rows.config_entry import ServiceDefaults, ServiceIntentions, ServiceResolver
+from catalog.rows.config_entry.service_intentions import SourceIntention
 from catalog.rows.config_entry.service_resolver import Redirect
+from catalog.rows.service import KIND_TERMINATING_GATEWAY, GatewayService, NodeService
 from tests.agent.mesh.world import PLACE, World, instance, sidecar, upstream
 
 ASKED = Asked(source="web", destination="db")
@@ -59,6 +61,21 @@ async def test_intentions_are_those_of_the_service_where_it_ends() -> None:
     verdict = found.shares[0].verdict
     assert verdict is not None
     assert ("other", False) == (verdict.service, verdict.allowed)
+
+
+async def test_a_terminating_gateway_decides_for_what_is_behind_it() -> None:
+    gate = NodeService(kind=KIND_TERMINATING_GATEWAY, id="gate", service="gate", port=8443)
+    linked = GatewayService(gateway="gate", service="db", gateway_kind=KIND_TERMINATING_GATEWAY)
+    deny = ServiceIntentions(name="db", sources=(SourceIntention(name="web", action="deny"),))
+    row = replace(instance("web"), service=sidecar("web", upstream("db")))
+    at_gate = replace(instance("db"), service=gate)
+    known = World(deny).has("web", row).has("db", at_gate).knows(Linked("gate"), (linked,))
+
+    found = await explain_request(ASKED, FakeSources(known), "", PLACE, {})
+
+    verdict = found.shares[0].verdict
+    assert verdict is not None
+    assert ("db", False) == (verdict.service, verdict.allowed)
 
 
 async def test_a_destination_that_is_not_declared_is_explained_as_if() -> None:
