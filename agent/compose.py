@@ -10,13 +10,12 @@ Nothing here decides anything; ``agent.lifecycle`` starts and stops what is made
 
 from __future__ import annotations
 
-import asyncio
 import os
 import uuid
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from random import Random, SystemRandom  # noqa: TID251 - the one generator of the process
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from agent.checks.runner import CheckRunner
 from agent.client.parts import ClientParts
@@ -28,7 +27,7 @@ from agent.http.front import Front
 from agent.http.listeners import HttpServer
 from agent.http.routes import ROUTES
 from agent.identity import DataDirectory
-from agent.late_import import import_late
+from agent.late_mesh import LateMesh
 from agent.local.agent import LocalAgent
 from agent.local.central_config import CentralConfig
 from agent.local.servers_catalog import AliasLookup, ServersCatalog
@@ -54,26 +53,12 @@ from agent.telemetry.runtime import Runtime
 from agent.watches.watches import Watches
 from catalog.duration import SECOND
 from catalog.rows.node import Coord, Node
-from catalog.rows.service import (
-    KIND_CONNECT_PROXY,
-    KIND_INGRESS_GATEWAY,
-    KIND_MESH_GATEWAY,
-    KIND_TERMINATING_GATEWAY,
-    NodeService,
-)
+from catalog.rows.service import NodeService
 
 if TYPE_CHECKING:
     from agent.connect.leaf import Leaves
-    from agent.mesh.explain import Asked
-    from agent.mesh.explain_answer import Explanation
     from agent.mesh.parts import Mesh
-    from agent.mesh.xds.speaker import Speaker
     from agent.server.parts import ServerParts
-    from proxy.connection import Handler
-
-PROXY_KINDS: Final = frozenset(
-    {KIND_CONNECT_PROXY, KIND_INGRESS_GATEWAY, KIND_TERMINATING_GATEWAY, KIND_MESH_GATEWAY}
-)
 
 
 class Agent:
@@ -102,8 +87,7 @@ class Agent:
         )
         self.runtime = Runtime(self.metrics, self.tasks)
         self.events = EventRing()
-        self.mesh: Mesh | None = None
-        self._mesh_start: asyncio.Task[None] | None = None
+        self.late_mesh = LateMesh(self, data_directory.path if data_directory else None)
         self._leaves: Leaves | None = None
         self._make_membership()
         self.server = self._make_server(on_fatal) if config.server else None
@@ -120,6 +104,11 @@ class Agent:
             return self.server.router
         assert self.client is not None
         return self.client.router
+
+    @property
+    def mesh(self) -> Mesh | None:
+        """What serves this agent's proxies; None until there was one."""
+        return self.late_mesh.mesh
 
     def _make_membership(self) -> None:
         config, data_directory = self.config, self.data_directory
@@ -149,8 +138,8 @@ class Agent:
             node_id=self.node_id,
             local=self.local,
             make_leaves=self.leaves,
-            explain=self.explain,
-            feed_path=self.feed_path,
+            explain=self.late_mesh.explain,
+            feed_path=self.late_mesh.feed_path,
             mesh_view=lambda: self.mesh.view if self.mesh else None,
             membership=self.membership,
             events=self.events,
@@ -217,7 +206,7 @@ class Agent:
             record=self._record_http,
         )
         self.http = HttpServer(self.front, config.limits.https_handshake_timeout / SECOND)
-        self.door = Door(self.envoy_handlers, self.tasks.start)
+        self.door = Door(self.late_mesh.envoy_handlers, self.tasks.start)
         self.dns = DnsServer(
             RpcDirectory(self.router),
             dns_settings(config),
@@ -245,65 +234,9 @@ class Agent:
             )
         return self._leaves
 
-    # The mesh.
-
-    def watch_for_proxies(self) -> None:
-        """Have a mesh as soon as a sidecar or a gateway is registered here."""
-        # A client is not told whether there is an authority: that is the servers' setting.
-        if self.config.connect.enabled or not self.config.server:
-            self.local_state.subscribe(self._registered)
-            for service_id in self.local_state.services:
-                self._registered(service_id)
-
-    def _registered(self, service_id: str) -> None:
-        entry = self.local_state.services.get(service_id)
-        if entry is not None and entry.service.kind in PROXY_KINDS:
-            self._have_mesh()
-
-    def _have_mesh(self) -> asyncio.Task[None]:
-        """Start the mesh, unless it was; the task ends when it is there."""
-        if self._mesh_start is None:
-            self._mesh_start = self.tasks.start("mesh", self._start_mesh())
-        return self._mesh_start
-
-    async def _start_mesh(self) -> None:
-        mesh = await import_late(_load_mesh)
-        self.mesh = mesh(self, self.data_directory.path if self.data_directory else None)
-        await self.mesh.start()
-
-    async def feed_path(self) -> str:
-        """Where workers are told what to serve."""
-        await asyncio.shield(self._have_mesh())
-        assert self.mesh is not None
-        return str(self.mesh.feed.path)
-
-    async def envoy_handlers(self) -> Callable[[], Handler]:
-        """What speaks with an Envoy that runs in place of the own proxy."""
-        await asyncio.shield(self._have_mesh())
-        assert self.mesh is not None
-        speaker = await import_late(_load_speaker)
-        return speaker(
-            self.mesh.claims, now_s=monotonic_s, random=self.rng.random, start=self.tasks.start
-        ).handler
-
     def coordinate(self) -> Coord:
         """This node's network coordinate."""
         return self.membership.coordinate
-
-    async def explain(self, asked: Asked, token: str) -> Explanation:
-        """Why a request between two services goes where it goes. Raises NotFound."""
-        from agent.mesh.explain_gather import explain_request
-        from agent.mesh.fetch import fetch_text
-        from agent.mesh.settings import place_of
-        from agent.mesh.watch_sources import Sources
-
-        return await explain_request(
-            asked,
-            Sources(self.router, self.leaves, fetch_text),
-            token,
-            place_of(self.config, self.coordinate()),
-            self.mesh.proxies.configs if self.mesh else {},
-        )
 
     def _make_local(self) -> None:
         config = self.config
@@ -363,20 +296,6 @@ class Agent:
 
     def _record_dns(self, kind: str, seconds: float) -> None:
         self.metrics.sample(f"consul.dns.{kind}", seconds * 1000, node=self.config.node_name)
-
-
-def _load_mesh() -> type[Mesh]:
-    # It takes half a second and, with cryptography, 15 MiB: not for agents without proxies.
-    from agent.mesh.parts import Mesh
-
-    return Mesh
-
-
-def _load_speaker() -> type[Speaker]:
-    # HTTP/2 and what is above it: for agents that Envoys come to.
-    from agent.mesh.xds.speaker import Speaker
-
-    return Speaker
 
 
 def _node_id(config: RuntimeConfig, data_directory: DataDirectory | None) -> str:

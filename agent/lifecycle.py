@@ -114,7 +114,7 @@ class Lifecycle:
         agent.local.start(*_definitions(config))
         if config.enable_central_service_config:
             agent.central_config.start()
-        agent.watch_for_proxies()
+        agent.late_mesh.watch_for_proxies()
         self._anti_entropy = agent.tasks.start("anti-entropy", agent.sync.run())
         agent.tasks.start("reaper", reap(agent.local))
         self._watch_own_rows()

@@ -11,12 +11,9 @@ Nothing here decides anything. An agent without proxies has none of this.
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Protocol
 
 from agent.clock import monotonic_s
-from agent.config import RuntimeConfig
-from agent.connect.leaf import Leaves
-from agent.local.state import LocalState
+from agent.late_mesh import Surroundings
 from agent.mesh.exposed_checks import ExposedChecks
 from agent.mesh.feed_server import FeedServer
 from agent.mesh.fetch import fetch_text
@@ -25,53 +22,9 @@ from agent.mesh.proxies import Proxies
 from agent.mesh.settings import Place, place_of, proxy_settings
 from agent.mesh.view import View
 from agent.mesh.watch import Watch
-from agent.mesh.watch_sources import Calls, Sources
+from agent.mesh.watch_sources import Sources
 from agent.mesh.workers import Workers
 from agent.mesh.xds.claims import Claims
-from agent.tasks import Tasks
-from agent.telemetry.metrics import Metrics
-from catalog.rows.node import Coord
-
-
-class Rng(Protocol):
-    """The one call of random.Random that is used."""
-
-    def random(self) -> float:
-        """A number in [0, 1)."""
-
-
-class Surroundings(Protocol):
-    """What the mesh needs of the agent around it."""
-
-    @property
-    def config(self) -> RuntimeConfig:
-        """The newest configuration."""
-
-    @property
-    def local_state(self) -> LocalState:
-        """The registrations of this node."""
-
-    @property
-    def router(self) -> Calls:
-        """The cluster."""
-
-    @property
-    def tasks(self) -> Tasks:
-        """What starts tasks."""
-
-    @property
-    def rng(self) -> Rng:
-        """Chance."""
-
-    @property
-    def metrics(self) -> Metrics:
-        """What is told about the agent."""
-
-    def leaves(self) -> Leaves:
-        """The certificates of this agent's services."""
-
-    def coordinate(self) -> Coord:
-        """This node's network coordinate."""
 
 
 class Mesh:

@@ -21,7 +21,7 @@ def no_process(*_arguments: object, **_options: object) -> None:
 async def meshed(house: House, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
     monkeypatch.setattr(workers, "start_worker", no_process)
     await house.agent.server.authority.start("consul", {})
-    house.agent.watch_for_proxies()
+    house.agent.late_mesh.watch_for_proxies()
     yield house
     if house.agent.mesh is not None:
         await house.agent.mesh.close()

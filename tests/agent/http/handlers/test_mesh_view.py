@@ -25,7 +25,7 @@ async def worker(house: House, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     monkeypatch.setattr(workers, "start_worker", no_process)
     agent = house.agent
     await agent.server.authority.start("consul", {})
-    agent.watch_for_proxies()
+    agent.late_mesh.watch_for_proxies()
     agent.local_state.put_service(LocalService(service=sidecar("web", upstream("db"))))
     await until(lambda: agent.mesh is not None and bool(agent.mesh.feed.proxies))
     assert agent.mesh is not None
