@@ -68,6 +68,10 @@ class ServerEnd(End[tuple[RequestHead, int]]):
             block.meaning = meaning = (head, rules.content_length(head.headers))
         # Whoever gets the head may change it.
         head = copy(meaning[0])
+        if refusal := rules.refusal(head):
+            self._new_stream(stream_id).is_remote_done = end
+            self._events.append(Unreadable(stream_id, *refusal))
+            return
         head.headers = head.headers.copy()
         head.has_body = not end
         if end and meaning[1] > 0:

@@ -20,8 +20,8 @@ from proxy.http import Headers, RequestHead, ResponseHead
 CONNECTION_SPECIFIC: Final = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
 )
-_NOT_SENT: Final = CONNECTION_SPECIFIC | {b"host", b"trailer", b"http2-settings"}
-_NOT_IN_TRAILERS: Final = _NOT_SENT | {b"content-length", b"te"}
+_NOT_SENT: Final = CONNECTION_SPECIFIC | {b"host", b"http2-settings"}
+_NOT_IN_TRAILERS: Final = _NOT_SENT | {b"content-length", b"te", b"trailer"}
 _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _METHOD: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _SCHEME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+\-.]*")
@@ -30,6 +30,7 @@ _SCHEMES: Final = frozenset((b"http", b"https"))
 _VALUE: Final = b"\t" + bytes(range(32, 127)) + bytes(range(128, 256))
 _TARGET: Final = bytes(range(33, 127)) + bytes(range(128, 256))
 _AUTHORITY: Final = b"-._~!$&'()*+,;=%:[]0123456789" + bytes(range(65, 91)) + bytes(range(97, 123))
+WEBSOCKET: Final = b"websocket"
 _DIGITS: Final = re.compile(rb"[0-9]{1,18}")
 _STATUS: Final = re.compile(rb"[1-9][0-9]{2}")
 _WEBSOCKET_KEY: Final = b64encode(b"from HTTP/2 here")
@@ -57,7 +58,7 @@ def read_request(fields: Headers) -> RequestHead:
     else:
         _require(scheme in _SCHEMES or _SCHEME.fullmatch(scheme), ":scheme")
         is_path = target[:1] == b"/" and not target.translate(None, _TARGET)
-        _require(is_path or target == b"*", ":path")
+        _require(is_path or (target == b"*" and method == b"OPTIONS"), ":path")
     if protocol:
         _require(method == b"CONNECT" and _NAME.fullmatch(protocol), ":protocol")
     host = special.get(b"host")
@@ -67,7 +68,7 @@ def read_request(fields: Headers) -> RequestHead:
     _require(not authority.translate(None, _AUTHORITY), ":authority")
     if b"cookie" in special:
         headers.append((b"cookie", special[b"cookie"]))
-    if protocol == b"websocket":
+    if protocol == WEBSOCKET:
         headers.append((b"sec-websocket-key", _WEBSOCKET_KEY))
     return RequestHead(
         method=b"GET" if protocol else method,
@@ -79,6 +80,19 @@ def read_request(fields: Headers) -> RequestHead:
         upgrade=protocol,
         expects_continue=special.get(b"expect", b"").lower() == b"100-continue",
     )
+
+
+def refusal(head: RequestHead) -> tuple[int, str] | None:
+    """Give the status and the reason for what is well said but not offered; None for the rest.
+
+    An instance that took another protocol (``h2c``) for its own would be spoken to through the
+    tunnel with requests that nobody decides on.
+    """
+    if head.method == b"CONNECT":
+        return 405, "CONNECT is not offered"
+    if head.upgrade and head.upgrade != WEBSOCKET:
+        return 501, "only WebSockets are tunnelled"
+    return None
 
 
 def read_response(fields: Headers) -> ResponseHead:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from proxy.core.http2 import ClientEnd, Limits, ServerEnd
 from proxy.core.http2_end import End
-from proxy.core.http2_events import Answered, BodyPart, Broken, Ended, Event, Requested
+from proxy.core.http2_events import Answered, BodyPart, Broken, Ended, Event, Requested, Unreadable
 from proxy.core.http2_fields import response_fields
 from proxy.core.http2_frames import Code
 from proxy.http import RequestHead, ResponseHead
@@ -210,6 +210,17 @@ def test_the_library_opens_an_extended_connect():
 
     assert (b"GET", b"websocket") == (event.head.method, event.head.upgrade)
     assert 1 == peers.library.remote_settings.enable_connect_protocol
+
+
+def test_a_tunnel_that_nobody_could_decide_on_is_answered_and_not_opened():
+    peers = server()
+    for stream_id, protocol in ((1, b"h2c"), (3, b"connect-udp")):
+        fields = [(b":method", b"CONNECT"), (b":protocol", protocol), *speech.GET[1:]]
+        peers.library.send_headers(stream_id, fields)
+
+    events = peers.talk()
+
+    assert [(Unreadable, 501)] * 2 == [(type(event), event.status) for event in events]
 
 
 def test_streams_run_out():

@@ -52,6 +52,30 @@ def test_a_plain_connect_is_read_without_a_target():
     assert (b"CONNECT", b"*", b"") == (read.method, read.target, read.upgrade)
 
 
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ([(b":method", b"CONNECT"), (b":authority", b"web:22")], 405),
+        ([CONNECT[0], (b":protocol", b"h2c"), *GET[1:]], 501),
+        ([CONNECT[0], (b":protocol", b"connect-udp"), *GET[1:]], 501),
+        (CONNECT, None),
+        (GET, None),
+    ],
+)
+def test_no_tunnel_but_that_of_a_websocket_is_offered(fields, status):
+    refusal = rules.refusal(rules.read_request(fields))
+
+    assert status == (refusal[0] if refusal else None)
+
+
+def test_an_asterisk_is_a_target_of_options_alone():
+    asterisk = [*GET[1:3], (b":path", b"*")]
+
+    assert b"*" == rules.read_request([(b":method", b"OPTIONS"), *asterisk]).target
+    with pytest.raises(StreamFault):
+        rules.read_request([GET[0], *asterisk])
+
+
 def test_expect_is_told():
     assert rules.read_request([*GET, (b"expect", b"100-Continue")]).expects_continue
     assert not rules.read_request(GET).expects_continue
