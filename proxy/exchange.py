@@ -259,6 +259,8 @@ class HttpExchange(Exchange):
         """Try again, answer, or cut the answer short."""
         outcome = self._failed(fault)
         self._attempt = None
+        if fault is Fault.CONNECT and fault.value not in self._record.flags:
+            self._record.flags.append(fault.value)  # counted, also if the next attempt does it
         if self._is_begun:
             self._cut(fault)
         elif self._may_retry(outcome):

@@ -35,7 +35,7 @@ class Retries:
             return False
         if outcome.fault not in _REACHED_NOBODY:
             if not self._upstream.may_retry():
-                record.flags.append("retry-over-budget")
+                record.flags.append("over-budget")
                 return False
             self._has_budget = True
         if outcome.fault is not Fault.STALE:

@@ -27,6 +27,9 @@ IDLE_TIMEOUT_S: Final = 3600.0  # Envoy's default between requests
 DRAINING_IDLE_S: Final = 1.0  # for the request that may be on its way when draining begins
 LINGER_S: Final = 5.0  # for a client to read an early answer before its connection goes
 LINGER_BYTES_MAX: Final = 16 * 1024 * 1024  # of a body that nobody wants, read and dropped
+HALF_CLOSED_S: Final = 1.0
+"""Without a byte of an answer for a client that ended its sending side. It may be reading still, but
+nearly all that do so have gone, and what they asked for should not go on for long."""
 
 SWITCHING: Final = -3
 """In place of a body's length: an upgrade was asked for, and not answered yet."""
@@ -51,6 +54,7 @@ class Http1Server(Timed, Handler, Answer):
         self._is_full = False  # of what waits
         self._is_congested = False  # the client takes no more for now: no further request is read
         self._is_over = False  # no further request is read
+        self._is_half_closed = False  # no further request comes
         self._dropped_bytes = 0
         self._exchange: Exchange | None = None
         self._head: RequestHead | None = None  # of the request that is being answered
@@ -82,7 +86,12 @@ class Http1Server(Timed, Handler, Answer):
             self._left = 0
             self._exchange.end([])
             return not self._is_answered
-        return False
+        if self._head is None or self._is_over or self._left or self._chunked is not None:
+            return False
+        self._is_half_closed = True
+        self._closes = self._closes or not self._unread
+        self._stay()
+        return True
 
     @override
     def connection_lost(self, error: Exception | None) -> None:
@@ -113,8 +122,13 @@ class Http1Server(Timed, Handler, Answer):
 
     @override
     def expire(self, now_s: float) -> None:
-        """No request came in time, or no end of its head."""
-        if self._unread and not self._is_over:
+        """No request came in time, or no end of its head, or no answer for who may be gone."""
+        if self._is_half_closed and self._is_congested:
+            self._stay()
+        elif self._is_half_closed:
+            self._is_over = True
+            self._carrier.abort()
+        elif self._unread and not self._is_over:
             self._refuse(HeadError("the request did not come in time", 408))
         else:
             self._is_over = True
@@ -157,7 +171,7 @@ class Http1Server(Timed, Handler, Answer):
         if (end if end >= 0 else len(unread)) > limits.header_bytes_max:
             raise HeadError(f"the head has more than {limits.header_bytes_max} bytes", 431)
         if end < 0:
-            if not could_be_request(unread, self._scanned):
+            if self._is_half_closed or not could_be_request(unread, self._scanned):
                 raise HeadError("this is no HTTP/1 request")
             if not self._scanned:
                 self._deadlines.set_due(self, self._serving.now_s() + HEAD_TIMEOUT_S)
@@ -173,9 +187,11 @@ class Http1Server(Timed, Handler, Answer):
                 trailer_bytes_max=limits.header_bytes_max,
                 trailer_count_max=limits.header_count_max,
             )
-        self._closes = not line.is_kept
+        self._closes = not line.is_kept or (self._is_half_closed and not self._unread)
         self._is_begun = self._is_answered = self._writes_chunks = False
         self.due_s = NEVER
+        if self._is_half_closed:
+            self._stay()
         exchange = self._exchanges.open(line.head, self)
         if self._is_answered:  # within the call
             self._next()
@@ -227,6 +243,10 @@ class Http1Server(Timed, Handler, Answer):
         if self._serving.is_draining:
             timeout_s = min(timeout_s, DRAINING_IDLE_S)
         self._deadlines.set_due(self, self._serving.now_s() + timeout_s)
+
+    def _stay(self) -> None:
+        """Go on for a client that ended its sending side."""
+        self._deadlines.set_due(self, self._serving.now_s() + HALF_CLOSED_S)
 
     def _next(self) -> None:
         """The answer is complete: go on to the next request, or end."""
@@ -291,6 +311,8 @@ class Http1Server(Timed, Handler, Answer):
         self._writes_chunks = message.is_chunked
         self._closes = message.closes
         self._is_begun = True
+        if self._is_half_closed:
+            self._stay()
         if end:
             self._output.write(message.text)
             self._answered()
@@ -305,6 +327,8 @@ class Http1Server(Timed, Handler, Answer):
 
     @override
     def body(self, chunk: bytes) -> None:
+        if self._is_half_closed:
+            self._stay()
         self._output.write(chunk_of(chunk) if self._writes_chunks else chunk)
 
     @override

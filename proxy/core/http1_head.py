@@ -38,11 +38,12 @@ _UPGRADE: Final = b"upgrade"
 _TE: Final = b"te"
 _EXPECT: Final = b"expect"
 HOP_BY_HOP: Final = frozenset(
-    (_CONNECTION, b"keep-alive", b"proxy-connection", _TE, b"trailer", _CODING, _UPGRADE)
+    (_CONNECTION, b"keep-alive", b"proxy-connection", _TE, _CODING, _UPGRADE)
 )
 _NOTABLE: Final = HOP_BY_HOP | {_HOST, _LENGTH, _EXPECT}
 _KEPT: Final = frozenset((_LENGTH, _EXPECT))
 """Notable ones that go on."""
+_NOT_IN_TRAILERS: Final = _NOTABLE | {b"trailer"}
 _WEBSOCKET: Final = b"websocket"
 _NO_OPTIONS: Final[frozenset[bytes]] = frozenset()
 _USUAL_OPTIONS: Final = frozenset((b"close", b"keep-alive", b"upgrade"))
@@ -188,7 +189,7 @@ def read_trailers(block: bytes, *, count_max: int) -> Headers:
         return []
     lines = _lines(b"\r\n" + block, count_max)
     headers, _ = _read_fields(lines)
-    return [field for field in headers if field[0].lower() not in _NOTABLE]
+    return [field for field in headers if field[0].lower() not in _NOT_IN_TRAILERS]
 
 
 def _lines(head: bytes, count_max: int) -> list[bytes]:
@@ -209,6 +210,8 @@ def _request_line(line: bytes) -> tuple[bytes, bytes, str]:
         version = "1.1"
     elif name == b"HTTP/1.0":
         version = "1.0"
+    elif len(name) == 8 and name.startswith(b"HTTP/1.") and name[7:].isdigit():
+        version = "1.1"  # RFC 9110 2.5: what is newer is read as the newest that we know
     elif len(name) == 8 and name.startswith(b"HTTP/"):
         raise HeadError("the version is not spoken here", 505)
     else:

@@ -27,7 +27,7 @@ def test_a_connection_that_cannot_be_made_is_tried_elsewhere_for_any_method():
     assert world.instance().take().endswith(b"\r\n\r\nhi")
     world.answer(OK)
     assert OK == client.take()
-    assert ["retried"] == world.records[0].flags
+    assert ["connect-failure", "retried"] == world.records[0].flags
     assert 0 == world.web.budget.open
     assert 0 == world.web.active
 
@@ -37,7 +37,7 @@ def test_nobody_to_connect_to_is_a_503():
     world.web.refusing = {"n0/web", "n1/web"}
     client = world.ask(GET)
     assert 503 == status(client.take())
-    assert ["retried", "connect-failure"] == world.records[0].flags
+    assert ["connect-failure", "retried"] == world.records[0].flags
     assert "connection refused" == world.records[0].detail
     assert 2 == world.records[0].attempts
 
@@ -166,7 +166,7 @@ def test_retries_beyond_the_budget_are_not_made():
         world.answer(UNAVAILABLE, number)
     # A fifth of six that are active is one, and three a second are allowed in any case.
     assert 2 == sum(UNAVAILABLE == client.take() for client in clients)
-    assert 2 == sum("retry-over-budget" in each.flags for each in world.records)
+    assert 2 == sum("over-budget" in each.flags for each in world.records)
 
 
 def test_a_client_that_goes_while_a_retry_waits_gives_the_budget_back():

@@ -119,8 +119,7 @@ async def test_a_rolling_restart_of_three_fails_nobody():
         async def answered(count: int) -> None:
             while not answers.empty():
                 statuses.append(answers.get_nowait())
-            for _ in range(count):
-                statuses.append(await answers.get())
+            statuses.extend([await answers.get() for _ in range(count)])
 
         clients = [asyncio.create_task(load()) for _ in range(5)]
         for server in servers:
