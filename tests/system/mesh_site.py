@@ -9,6 +9,7 @@ import http.client
 import json
 import socket
 import socketserver
+import ssl
 import threading
 import time
 from collections import Counter
@@ -125,6 +126,17 @@ def register(
     return Sidecar(agent, instance or service, service, public_port, ports)
 
 
+def checked(instance: str, port: int = 0) -> dict[str, Any]:
+    """For ``more``: callers know of the sidecar once it listens, as with the usual checks.
+
+    Who calls before is refused, and sets the instance aside for long.
+    """
+    port = port or free_ports(1)[0]
+    alias = {"Name": "alias", "AliasService": instance}
+    listens = {"Name": "listens", "TCP": f"{LOOPBACK}:{port}", "Interval": "1s"}
+    return {"Connect": {"SidecarService": {"Port": port, "Checks": [alias, listens]}}}
+
+
 def _upstream(wanted: str | Mapping[str, Any]) -> dict[str, Any]:
     given = {"DestinationName": wanted} if isinstance(wanted, str) else dict(wanted)
     if not given.keys() & {"LocalBindPort", "LocalBindSocketPath"}:
@@ -204,8 +216,8 @@ class App:
 
 
 @contextmanager
-def app(name: str) -> Iterator[App]:
-    """A backend on a port of the kernel's choice."""
+def app(name: str, tls: ssl.SSLContext | None = None) -> Iterator[App]:
+    """A backend on a port of the kernel's choice; it speaks TLS if it is told how."""
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
     made = App(name)
@@ -245,6 +257,10 @@ def app(name: str) -> Iterator[App]:
 
     server = Server((LOOPBACK, 0), Handler)
     made.port = server.server_address[1]
+    if tls is not None:
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     with _serving(server):
         yield made
 

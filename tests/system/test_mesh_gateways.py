@@ -1,142 +1,180 @@
-"""Gateways on real agents: into the mesh, out of it, and from one datacenter to the other."""
+"""Ways in and out of the mesh: ingress and terminating gateways, on real agents."""
 
+import json
 import ssl
-import urllib.request
+import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
-from tests.system.agent_process import LOOPBACK, AgentProcess, AgentStarter, free_ports, wait_until
-from tests.system.mesh_site import REACH_WAIT_S, App, app, intend, register, write_entry
-from tests.system.wan import datacenter, wan_address
+from tests.system.agent_process import LOOPBACK, AgentProcess, free_ports
+from tests.system.cluster import Cluster
+from tests.system.mesh_site import App, app, call, intend, speak, write_entry
+from tests.system.mesh_traffic import caller, explain, instances, wait_answer, wait_done
 
 pytestmark = pytest.mark.system
-
-
-@pytest.fixture
-def back() -> Iterator[App]:
-    """An HTTP application."""
-    with app("back") as made:
-        yield made
 
 
 def gateway(agent: AgentProcess, kind: str, name: str, **more: Any) -> int:
     """Register a gateway; its port."""
     (port,) = free_ports(1)
-    wide = {"wan": {"Address": LOOPBACK, "Port": port}}
-    agent.put_ok(
-        "/v1/agent/service/register",
-        {
-            "Kind": kind,
-            "Name": name,
-            "Address": LOOPBACK,
-            "Port": port,
-            "TaggedAddresses": wide,
-            **more,
-        },
-    )
+    definition = {"Kind": kind, "Name": name, "Port": port, "Address": LOOPBACK, **more}
+    agent.put_ok("/v1/agent/service/register", definition)
     return port
 
 
-def asked(port: int, host: str, *, tls: bool) -> str:
-    """What a client outside the mesh is answered; why not, if it is not."""
-    scheme = "https" if tls else "http"
-    request = urllib.request.Request(f"{scheme}://{LOOPBACK}:{port}/x", headers={"Host": host})
-    context = ssl._create_unverified_context() if tls else None
-    try:
-        with urllib.request.urlopen(request, timeout=5.0, context=context) as answer:
-            return str(answer.status)
-    except urllib.error.HTTPError as error:
-        return str(error.code)
-    except OSError as error:
-        return str(error)
+def served(port: int, host: str, path: str = "/") -> str:
+    """Who serves a host at an ingress gateway; the status if nobody does."""
+    answer = call(port, path, headers={"Host": host})
+    return answer.served_by or str(answer.status)
 
 
-def wait_asked(port: int, host: str, expected: str, *, tls: bool = False) -> None:
-    wait_until(
-        lambda: asked(port, host, tls=tls) == expected,
-        timeout_s=REACH_WAIT_S,
-        what=f"{host} is answered {expected}",
-    )
+def wait_served(port: int, host: str, expected: str) -> None:
+    def check() -> None:
+        assert served(port, host) == expected
+
+    wait_done(check)
 
 
-def test_a_service_outside_the_mesh_is_reached_by_a_terminating_gateway(
-    start_agent: AgentStarter, back: App
-) -> None:
-    agent = start_agent()
-    write_entry(agent, "terminating-gateway", "out", Services=[{"Name": "legacy"}])
-    agent.put_ok(
-        "/v1/agent/service/register", {"Name": "legacy", "Address": LOOPBACK, "Port": back.port}
-    )
-    gateway(agent, "terminating-gateway", "out")
-    front = register(agent, "front", 1, upstreams=["legacy"])
-
-    front.wait_reach("legacy")
-
-    intend(agent, "front", "legacy", "deny")
-    wait_until(lambda: not front.reaches("legacy"), what="the gateway asks intentions")
-
-
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-def test_hosts_of_an_ingress_gateway_lead_to_services(
-    start_agent: AgentStarter, back: App, tls: bool
-) -> None:
-    agent = start_agent()
+def test_an_ingress_gateway_tells_services_apart_by_host(mesh_agents: Cluster) -> None:
     (port,) = free_ports(1)
-    write_entry(agent, "service-defaults", "back", Protocol="http")
-    listener = {
-        "Port": port,
-        "Protocol": "http",
-        "Services": [{"Name": "back", "Hosts": ["back.example.com"]}],
+    with instances(mesh_agents, "in-shop", {}), instances(mesh_agents, "in-blog", {}):
+        services = [
+            {"Name": "in-shop", "Hosts": ["shop.example", "*.shop.example"]},
+            {"Name": "in-blog"},
+        ]
+        listener = {"Port": port, "Protocol": "http", "Services": services}
+        write_entry(mesh_agents.server, "ingress-gateway", "in-hosts", Listeners=[listener])
+        gateway(mesh_agents.clients["one"], "ingress-gateway", "in-hosts")
+
+        wait_served(port, "shop.example", "in-shop-0")
+        wait_served(port, "in-blog.ingress.consul", "in-blog-0")
+        assert "in-shop-0" == served(port, f"eu.shop.example:{port}")
+        assert "404" == served(port, "other.example")
+        assert "404" == served(port, "in-shop.ingress.consul")
+
+        intend(mesh_agents.server, "in-hosts", "in-shop", "deny")
+        wait_served(port, "shop.example", "403")
+        assert "in-blog-0" == served(port, "in-blog.ingress.consul")
+
+
+def test_an_ingress_gateway_for_every_service_with_its_protocol(mesh_agents: Cluster) -> None:
+    (port,) = free_ports(1)
+    listener = {"Port": port, "Protocol": "http", "Services": [{"Name": "*"}]}
+    write_entry(mesh_agents.server, "ingress-gateway", "in-all", Listeners=[listener])
+    gateway(mesh_agents.clients["two"], "ingress-gateway", "in-all")
+    with instances(mesh_agents, "in-first", {}):
+        wait_served(port, "in-first.ingress.dc1.consul", "in-first-0")
+        with instances(mesh_agents, "in-later", {}):
+            wait_served(port, "in-later.ingress.consul", "in-later-0")
+
+
+def test_an_ingress_gateway_speaks_tls_for_its_hosts(mesh_agents: Cluster, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    roots = tmp_path / "roots.pem"
+    with instances(mesh_agents, "in-safe", {}):
+        services = [{"Name": "in-safe", "Hosts": ["safe.example"]}]
+        listener = {"Port": port, "Protocol": "http", "Services": services}
+        tls = {"Enabled": True}
+        write_entry(mesh_agents.server, "ingress-gateway", "in-tls", TLS=tls, Listeners=[listener])
+        gateway(mesh_agents.clients["one"], "ingress-gateway", "in-tls")
+        rows = mesh_agents.server.get("/v1/connect/ca/roots").json["Roots"]
+        roots.write_text("".join(row["RootCert"] for row in rows))
+
+        def ask(host: str, *options: str) -> dict[str, Any]:
+            command = ["curl", "-sS", "-f", "--cacert", str(roots), *options]
+            command += ["--resolve", f"{host}:{port}:{LOOPBACK}", f"https://{host}:{port}/a"]
+            done = subprocess.run(command, capture_output=True, timeout=10, check=False)
+            assert done.returncode == 0, done.stderr
+            found: dict[str, Any] = json.loads(done.stdout)
+            return found
+
+        wait_done(lambda: ask("safe.example"))
+        assert "/a" == ask("safe.example", "--http2")["path"]
+        with pytest.raises(AssertionError, match=r"subject name|does not match"):
+            ask("unsafe.example")
+
+
+# The way out.
+
+
+def outside(agents: Cluster, service: str, port: int) -> None:
+    """A service of a node that has no agent."""
+    body = {
+        "Node": f"{service}-node",
+        "Address": LOOPBACK,
+        "Service": {"Service": service, "Port": port, "Address": LOOPBACK},
     }
-    write_entry(agent, "ingress-gateway", "in", TLS={"Enabled": tls}, Listeners=[listener])
-    register(agent, "back", back.port)
-    gateway(agent, "ingress-gateway", "in")
-
-    wait_asked(port, "back.example.com", "200", tls=tls)
-
-    assert "404" == asked(port, "other.example.com", tls=tls)
+    agents.server.put_ok("/v1/catalog/register", body)
 
 
-def test_routes_of_an_api_gateway_lead_to_services(start_agent: AgentStarter, back: App) -> None:
-    agent = start_agent()
-    (port,) = free_ports(1)
-    write_entry(agent, "service-defaults", "back", Protocol="http")
-    listener = {"Name": "web", "Port": port, "Protocol": "http"}
-    write_entry(agent, "api-gateway", "door", Listeners=[listener])
-    write_entry(
-        agent,
-        "http-route",
-        "way",
-        Parents=[{"Kind": "api-gateway", "Name": "door"}],
-        Hostnames=["back.example.com"],
-        Rules=[{"Services": [{"Name": "back"}]}],
-    )
-    register(agent, "back", back.port)
-    gateway(agent, "api-gateway", "door")
+def test_a_terminating_gateway_leads_out_to_whom_intentions_allow(mesh_agents: Cluster) -> None:
+    with app("out-plain") as back:
+        speak(mesh_agents.server, "http", "out-plain")
+        outside(mesh_agents, "out-plain", back.port)
+        services = [{"Name": "out-plain"}]
+        write_entry(mesh_agents.server, "terminating-gateway", "out-gate", Services=services)
+        gateway(mesh_agents.clients["two"], "terminating-gateway", "out-gate")
+        front = caller(mesh_agents, "out-front", "out-plain")
 
-    wait_asked(port, "back.example.com", "200")
+        front.wait_reach("out-plain")
 
-    assert "404" == asked(port, "other.example.com", tls=False)
+        assert "out-plain" == front.call("out-plain", "/x").served_by
+        explained = explain(front.agent, "out-front", "out-plain")
+        assert {"out-gate"} == explained.instances
+        intend(mesh_agents.server, "out-front", "out-plain", "deny")
+        wait_answer(front, "out-plain", lambda answer: answer.status == 403)
+        assert not explain(front.agent, "out-front", "out-plain").allowed
 
 
-@pytest.mark.parametrize("mode", ["none", "local", "remote"])
-def test_a_service_of_another_datacenter_is_reached_in_each_mode(
-    start_agent: AgentStarter, back: App, mode: str
+@contextmanager
+def tls_app(authority: trustme.CA, host: str, *, asks_client: bool = False) -> Iterator[App]:
+    """An application that speaks TLS as a host, and may ask for a certificate."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(host).configure_cert(context)
+    if asks_client:
+        context.verify_mode = ssl.CERT_REQUIRED
+        authority.configure_trust(context)
+    with app(host, tls=context) as made:
+        yield made
+
+
+def test_a_terminating_gateway_checks_whom_it_dials_with_tls(
+    mesh_agents: Cluster, tmp_path: Path
 ) -> None:
-    primary = '-hcl=primary_datacenter = "dc1"'
-    near, far = (datacenter(start_agent, number, primary) for number in (1, 2))
-    far.put_ok(f"/v1/agent/join/{wan_address(near)}?wan=1")
-    register(far, "back", back.port)
-    for agent in (near, far):
-        gateway(agent, "mesh-gateway", "gate")
-    upstream = {"DestinationName": "back", "Datacenter": "dc2", "MeshGateway": {"Mode": mode}}
+    authority, stranger = trustme.CA(), trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    stranger.cert_pem.write_to_path(tmp_path / "stranger.pem")
+    own = authority.issue_cert("gateway.example")
+    own.private_key_pem.write_to_path(tmp_path / "key.pem")
+    own.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    names = ("out-tls", "out-mutual", "out-other-name", "out-stranger", "out-no-certificate")
+    known = {"CAFile": str(tmp_path / "ca.pem"), "SNI": "bank.example"}
+    shown = {"CertFile": str(tmp_path / "cert.pem"), "KeyFile": str(tmp_path / "key.pem")}
+    services = [
+        {"Name": "out-tls", **known},
+        {"Name": "out-mutual", **known, **shown},
+        {"Name": "out-other-name", **known, "SNI": "other.example"},
+        {"Name": "out-stranger", **known, "CAFile": str(tmp_path / "stranger.pem")},
+        {"Name": "out-no-certificate", **known},
+    ]
+    with (
+        tls_app(authority, "bank.example") as open_bank,
+        tls_app(authority, "bank.example", asks_client=True) as shut_bank,
+    ):
+        speak(mesh_agents.server, "http", *names)
+        for name in names:
+            is_shut = name in {"out-mutual", "out-no-certificate"}
+            outside(mesh_agents, name, (shut_bank if is_shut else open_bank).port)
+        write_entry(mesh_agents.server, "terminating-gateway", "out-safe", Services=services)
+        gateway(mesh_agents.clients["two"], "terminating-gateway", "out-safe")
+        front = caller(mesh_agents, "out-safe-front", *names)
 
-    front = register(near, "front", 1, upstreams=[upstream])
-
-    front.wait_reach("back")
-    (share,) = near.get("/v1/internal/mesh/explain?source=front&destination=back").json["Shares"]
-    (used,) = (group for group in share["Groups"] if group["InUse"])
-    (dialled,) = (each["ID"].partition("/")[2] for each in used["Instances"] if each["Usable"])
-    assert ("back-sidecar-proxy" if mode == "none" else "gate") == dialled
+        for name in ("out-tls", "out-mutual"):
+            front.wait_reach(name)
+        for name in ("out-other-name", "out-stranger", "out-no-certificate"):
+            wait_answer(front, name, lambda answer: answer.status == 503)
