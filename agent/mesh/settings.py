@@ -14,15 +14,13 @@ import msgspec
 from agent.config import RuntimeConfig
 from catalog.duration import MILLISECOND, SECOND, parse_duration
 from catalog.errors import Invalid
-from catalog.intentions import ACLS_OFF_REASON, DEFAULT_REASON
+from catalog.intentions import undecided
 from catalog.rows.config_entry.upstream_defaults import PassiveHealthCheck
 from catalog.rows.node import Coord
 from proxy.api import CONNECT_TIMEOUT_S, HANDSHAKE_TIMEOUT_S, Outlier, Protocol
 
 MANAGED_KEY: Final = "proconsul_managed"
 """``false`` in ``proxy.config`` leaves a proxy to whoever else carries its traffic."""
-
-INTENTION_DEFAULT_REASON: Final = "Default intention policy"
 
 _PROTOCOLS: Final = frozenset(get_args(Protocol))
 
@@ -76,16 +74,13 @@ class UpstreamSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 def place_of(config: RuntimeConfig, coordinate: Coord | None) -> Place:
     """Where builds of this agent happen."""
-    allow, reason = True, ACLS_OFF_REASON
-    if config.default_intention_policy:
-        allow, reason = config.default_intention_policy == "allow", INTENTION_DEFAULT_REASON
-    elif config.acl.enabled:
-        allow, reason = config.acl.default_policy == "allow", DEFAULT_REASON
+    acl_policy = config.acl.default_policy if config.acl.enabled else ""
+    decision = undecided(config.default_intention_policy, acl_policy)
     return Place(
         node=config.node_name,
         datacenter=config.datacenter,
-        default_allow=allow,
-        default_reason=reason,
+        default_allow=decision.allowed,
+        default_reason=decision.reason,
         drain_s=config.proxy.drain_time / SECOND,
         coordinate=coordinate,
         central=config.enable_central_service_config,
