@@ -11,18 +11,23 @@ from collections.abc import Iterable
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from proxy.edge_counts import BUCKETS_MS
 from proxy.messages import Edge, EdgeCounts, Instance, Report
 
 EDGES_MAX: Final = 8192  # of one host: some hundred proxies with some dozen edges each
 WINDOW_S: Final = 60  # what a person calls "now" when something is wrong
+INSTANCES_MAX: Final = 16_384  # of a worker: those that were used, the last used stay
 SLOT_S: Final = 5.0  # reports of each second would be ten times as large
 FAILED: Final = frozenset({"5xx", "reset"})
 SUMMED: Final = (
     "requests", "connections", "connect_failures", "bytes_received", "bytes_sent", "denied",
     "limited", "retries", "retries_over_budget", "mirrored", "faults",
 )  # fmt: skip
+
+InstanceKey = tuple[str, str, str]
+"""Proxy, cluster, endpoint."""
 
 
 class Totals(msgspec.Struct):
@@ -93,12 +98,32 @@ class _Seen:
         self.recent[-1][1].add(counts)
 
 
+class _Instances:
+    """What a worker said last of each endpoint: it tells those that it used in the last second."""
+
+    def __init__(self) -> None:
+        self.known: dict[InstanceKey, Instance] = {}
+        self._busy: set[InstanceKey] = set()
+
+    def take(self, reported: Iterable[Instance]) -> None:
+        told = {(each.proxy, each.cluster, each.endpoint): each for each in reported}
+        for key in self._busy - told.keys():
+            if key in self.known:
+                self.known[key] = replace(self.known[key], ejected=False, active=0)
+        for key, instance in told.items():
+            self.known.pop(key, None)
+            self.known[key] = instance
+        while len(self.known) > INSTANCES_MAX:
+            del self.known[next(iter(self.known))]
+        self._busy = set(told)
+
+
 class Edges:
     """See the module. ``now_s`` arguments are monotonic."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[Edge, _Seen] = OrderedDict()
-        self.instances: dict[int, tuple[Instance, ...]] = {}
+        self._instances: dict[int, _Instances] = {}
         self.handshake_failures: dict[str, dict[str, int]] = {}
 
     def take(self, worker: int, report: Report, now_s: float) -> None:
@@ -113,7 +138,7 @@ class Edges:
             seen.open[worker] = counts.connections_open
             seen.add(counts, now_s)
             _forget(seen, now_s)
-        self.instances[worker] = report.instances
+        self._instances.setdefault(worker, _Instances()).take(report.instances)
         for proxy, reasons in report.handshake_failures.items():
             known = self.handshake_failures.setdefault(proxy, {})
             for reason, number in reasons.items():
@@ -121,9 +146,15 @@ class Edges:
 
     def lost(self, worker: int) -> None:
         """A worker is gone, with the connections that were open there."""
-        self.instances.pop(worker, None)
+        self._instances.pop(worker, None)
         for seen in self._seen.values():
             seen.open.pop(worker, None)
+
+    def instances(self) -> dict[InstanceKey, Instance]:
+        """What is known of endpoints that were used, by proxy, cluster and id."""
+        return {
+            key: each for worker in self._instances.values() for key, each in worker.known.items()
+        }
 
     def totals(self) -> list[tuple[Edge, Totals]]:
         """Every edge since the agent started."""

@@ -30,7 +30,7 @@ from agent.mesh.view_answer import (
 from agent.telemetry.metrics import Metrics
 from catalog.shape import to_json
 from proxy.api import ProxyConfig
-from proxy.messages import Edge, Instance, Report, Tap, Tapped
+from proxy.messages import Edge, Report, Tap, Tapped
 
 TAP_LINES_MAX: Final = 2048  # some seconds of what a worker shows at most
 TAP_BLANK_S: Final = 5.0  # a blank line so often tells whether the reader is still there
@@ -125,18 +125,9 @@ class View:
         """Every proxy of this agent, by id."""
         self._forget_lost()
         states = self._feed.proxies
-        instances: dict[str, list[Instance]] = {}
-        for seen in self._edges.instances.values():
-            for instance in seen:
-                instances.setdefault(instance.proxy, []).append(instance)
-        failures = self._edges.handshake_failures
+        used, failures = self._edges.instances(), self._edges.handshake_failures
         return [
-            proxy_seen(
-                config,
-                states.get(id),
-                tuple(instances.get(id, ())),
-                dict(failures.get(id, {})),
-            )
+            proxy_seen(config, states.get(id), used, dict(failures.get(id, {})))
             for id, config in sorted(self._configs().items())
         ]
 

@@ -4,8 +4,9 @@ Times are milliseconds where a name ends in ``Ms``, else seconds; shares are 0-1
 """
 
 import datetime
+from collections.abc import Iterator, Mapping
 
-from agent.mesh.edges import Rates, Totals
+from agent.mesh.edges import InstanceKey, Rates, Totals
 from agent.mesh.feed_server import ProxyState
 from catalog.schema import Omit, Row
 from proxy.api import ProxyConfig
@@ -67,13 +68,19 @@ class ListenerSeen(Row, frozen=True, kw_only=True):
 
 
 class InstanceSeen(Row, frozen=True, kw_only=True):
-    """An instance as the balancer sees it; ``active`` requests, or connections for TCP."""
+    """An instance as the balancer sees it; ``active`` requests, or connections for TCP.
+
+    ``address``: ``host:port``, or the path of a Unix socket. ``latency_ms`` is 0 before its use.
+    """
 
     cluster: str
+    target: str
     endpoint: str
-    ejected: bool
-    active: int
-    latency_ms: float
+    address: str
+    weight: int
+    ejected: bool = False
+    active: int = 0
+    latency_ms: float = 0.0
 
 
 class ProxySeen(Row, frozen=True, kw_only=True):
@@ -153,10 +160,13 @@ def edge_seen(edge: Edge, totals: Totals, rates: Rates) -> EdgeSeen:
 def proxy_seen(
     config: ProxyConfig,
     state: ProxyState | None,
-    instances: tuple[Instance, ...],
+    used: Mapping[InstanceKey, Instance],
     handshake_failures: dict[str, int],
 ) -> ProxySeen:
-    """A proxy as it is shown; without a state no worker of the agent serves it."""
+    """A proxy as it is shown; without a state no worker of the agent serves it.
+
+    ``used``: what is known of endpoints of any proxy.
+    """
     faults = dict(state.faults) if state else {}
     return ProxySeen(
         id=config.id,
@@ -178,18 +188,26 @@ def proxy_seen(
             )
             for each in config.listeners
         ),
-        instances=tuple(
-            InstanceSeen(
-                cluster=each.cluster,
-                endpoint=each.endpoint,
-                ejected=each.ejected,
-                active=each.active,
-                latency_ms=round(each.latency_ms, 3),
-            )
-            for each in sorted(instances, key=lambda each: (each.cluster, each.endpoint))
-        ),
+        instances=tuple(_instances(config, used)),
         handshake_failures=handshake_failures,
     )
+
+
+def _instances(config: ProxyConfig, used: Mapping[InstanceKey, Instance]) -> Iterator[InstanceSeen]:
+    for name, cluster in sorted(config.clusters.items()):
+        for group in cluster.groups:
+            for endpoint in group.endpoints:
+                seen = used.get((config.id, name, endpoint.id))
+                yield InstanceSeen(
+                    cluster=name,
+                    target=group.target,
+                    endpoint=endpoint.id,
+                    address=endpoint.path or f"{endpoint.address}:{endpoint.port}",
+                    weight=endpoint.weight,
+                    ejected=seen is not None and seen.ejected,
+                    active=seen.active if seen else 0,
+                    latency_ms=round(seen.latency_ms, 3) if seen else 0.0,
+                )
 
 
 def request_seen(tapped: Tapped) -> RequestSeen:

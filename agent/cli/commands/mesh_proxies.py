@@ -6,6 +6,7 @@ from typing import Any, Final
 from agent.cli.command import Call
 from agent.cli.failure import Failure, explaining
 from agent.cli.output import columns, say, tabbed_json, table
+from agent.cli.quantity import age, duration
 
 HEADER: Final = ("ID", "SERVICE", "KIND", "LISTENERS", "INSTANCES", "CONFIG", "STATE")
 FORMATS: Final = ("pretty", "json")
@@ -45,8 +46,8 @@ def _row(proxy: Proxy) -> list[str]:
         proxy["Service"],
         proxy["Kind"],
         str(len(proxy["Listeners"] or ())),
-        f"{len(instances)} ({ejected} ejected)" if ejected else str(len(instances)),
-        f"index {proxy['Index']}, {_age(proxy['AgeS'])} old",
+        f"{len(instances)} ({ejected} set aside)" if ejected else str(len(instances)),
+        f"index {proxy['Index']}, {age(proxy['AgeS'])} old",
         _state(proxy),
     ]
 
@@ -57,7 +58,7 @@ def _state(proxy: Proxy) -> str:
     if not proxy["Workers"]:
         return "no worker"
     if proxy["PendingS"] > PENDING_S_MAX:
-        return f"waits for {_age(proxy['PendingS'])}"
+        return f"waits for {age(proxy['PendingS'])}"
     return f"{len(proxy['Faults'])} faults" if proxy["Faults"] else "serving"
 
 
@@ -68,8 +69,8 @@ def _details(found: Iterable[Proxy]) -> Iterable[str]:
             for each in proxy["Listeners"] or ()
         ]
         for each in proxy["Instances"] or ():
-            state = "ejected" if each["Ejected"] else f"{each['LatencyMs']:g} ms"
-            rows.append([each["Cluster"], each["Endpoint"], f"{each['Active']} active", state])
+            place = f"{each['Endpoint']} at {each['Address']}"
+            rows.append([each["Cluster"], place, f"{each['Active']} active", _instance(each)])
         yield f"\n{proxy['ID']}:"
         if rows:
             yield columns(rows)
@@ -77,8 +78,7 @@ def _details(found: Iterable[Proxy]) -> Iterable[str]:
             yield f"handshakes refused: {count} ({reason})"
 
 
-def _age(age_s: float) -> str:
-    for unit, unit_s in (("d", 86400), ("h", 3600), ("m", 60)):
-        if age_s >= 2 * unit_s:
-            return f"{age_s / unit_s:.0f}{unit}"
-    return f"{age_s:.0f}s"
+def _instance(instance: dict[str, Any]) -> str:
+    if instance["Ejected"]:
+        return "set aside"
+    return duration(instance["LatencyMs"]) if instance["LatencyMs"] else "not used yet"

@@ -7,9 +7,9 @@ from typing import Any, Final
 from agent.cli.client import Query
 from agent.cli.command import Call
 from agent.cli.commands.mesh_proxies import check_format
-from agent.cli.commands.mesh_top import amount, duration
 from agent.cli.failure import explaining
 from agent.cli.output import say, warn, write
+from agent.cli.quantity import amount, duration
 
 _PATH: Final = "/v1/internal/mesh/tap"
 _CONDITIONS: Final = {

@@ -15,6 +15,7 @@ from agent.cli.commands.mesh_proxies import check_format
 from agent.cli.failure import Failure, explaining
 from agent.cli.flags import seconds
 from agent.cli.output import say, tabbed_json, table
+from agent.cli.quantity import amount, duration
 
 HEADER: Final = (
     "SOURCE", "DESTINATION", "VIA", "ROUTE", "RPS", "OK%", "P50", "P99", "CONNS", "IN", "OUT",
@@ -25,7 +26,6 @@ MARGIN_LINES: Final = 2  # the header, and where the cursor stands
 CLEAR: Final = "\x1b[H\x1b[J"
 _PATH: Final = "/v1/internal/mesh/edges"
 _DIRECTIONS: Final = {"outbound": "out", "inbound": "in"}
-_UNITS: Final = ("", "K", "M", "G", "T")
 
 Edge = dict[str, Any]
 
@@ -105,22 +105,6 @@ def _row(edge: Edge) -> list[str]:
         _rate(edge["DeniedPerSecond"]),
         _rate(edge["RetriesPerSecond"]),
     ]
-
-
-def duration(milliseconds: float) -> str:
-    """``0.42ms``, ``17ms``, ``1.5s``."""
-    if milliseconds < 10:
-        return f"{milliseconds:.2g}ms"
-    return f"{milliseconds:.0f}ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f}s"
-
-
-def amount(count: float) -> str:
-    """Bytes with a unit of 1024: ``812``, ``1.2K``."""
-    for unit in _UNITS:
-        if count < 1000 or unit == _UNITS[-1]:
-            break
-        count /= 1024
-    return f"{count:.0f}{unit}" if not unit or count >= 10 else f"{count:.1f}{unit}"
 
 
 def _rate(per_second: float) -> str:

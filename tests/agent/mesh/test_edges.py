@@ -2,9 +2,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.mesh.edges import EDGES_MAX, SLOT_S, WINDOW_S, Edges, percentile_ms
+from agent.mesh.edges import EDGES_MAX, INSTANCES_MAX, SLOT_S, WINDOW_S, Edges, percentile_ms
 from proxy.edge_counts import BUCKETS_MS
-from proxy.messages import Edge, EdgeCounts, Report
+from proxy.messages import Edge, EdgeCounts, Instance, Report
 
 EDGE = Edge(proxy="web", direction="outbound", source="web", destination="api", protocol="http")
 
@@ -113,3 +113,31 @@ def test_edges_between_two_services_are_one() -> None:
     assert (6.0, 0.5, 3) == (rates.requests_per_s, rates.failed_share, rates.connections_open)
     assert edges.between("web", "api", "inbound", 100.0) is None
     assert edges.between("web", "other", "outbound", 100.0) is None
+
+
+def test_instances_are_remembered_and_at_rest_when_they_are_told_no_more() -> None:
+    edges = Edges()
+    busy = Instance(proxy="p", cluster="c", endpoint="e", ejected=True, active=3, latency_ms=1.5)
+    edges.take(1, Report(at_s=0.0, instances=(busy,)), 0.0)
+    assert {("p", "c", "e"): busy} == edges.instances()
+
+    edges.take(1, Report(at_s=0.0), 1.0)
+
+    rests = msgspec.structs.replace(busy, ejected=False, active=0)
+    assert {("p", "c", "e"): rests} == edges.instances()
+    edges.lost(1)
+    assert {} == edges.instances()
+
+
+def test_instances_that_were_used_last_stay() -> None:
+    edges = Edges()
+    used = tuple(
+        Instance(proxy="p", cluster="c", endpoint=f"e{number}")
+        for number in range(INSTANCES_MAX + 5)
+    )
+    edges.take(1, Report(at_s=0.0, instances=used), 0.0)
+
+    known = edges.instances()
+
+    assert INSTANCES_MAX == len(known)
+    assert ("p", "c", "e4") not in known

@@ -11,7 +11,14 @@ from agent.mesh.feed_server import TAPS_MAX, FeedServer
 from agent.mesh.view import TAP_LINES_MAX, View, Wanted
 from agent.tasks import Tasks
 from agent.telemetry.metrics import Metrics
-from proxy.api import FilterChain, Listener, ProxyConfig
+from proxy.api import (
+    Cluster,
+    Endpoint,
+    EndpointGroup,
+    FilterChain,
+    Listener,
+    ProxyConfig,
+)
 from proxy.messages import Edge, EdgeCounts, Instance, Report, Tap, Tapped
 from tests.agent.mesh.fake_worker import HEAR_WAIT_S, FakeWorker
 from tests.proxy.fakes import until
@@ -32,6 +39,21 @@ CONFIG = ProxyConfig(
             chains=(FilterChain(protocol="http"),),
         ),
     ),
+    clusters={
+        "api": Cluster(
+            name="api",
+            service="api",
+            groups=(
+                EndpointGroup(
+                    target="api.default.dc1",
+                    endpoints=(
+                        Endpoint(id="n1/api", address="10.0.0.1", port=21000),
+                        Endpoint(id="n2/api", address="10.0.0.2", port=21000),
+                    ),
+                ),
+            ),
+        )
+    },
 )
 
 
@@ -148,7 +170,9 @@ async def test_proxies_tell_how_they_are_served(view: View, worker: FakeWorker) 
     assert ("by-somebody-else", 0, 0) == (other.id, other.version, other.workers)
     assert ("web-proxy", "web", 7, 1) == (served.id, served.service, served.index, served.workers)
     assert ["127.0.0.1:9191"] == [each.address for each in served.listeners]
-    assert [("n1/api", True)] == [(each.endpoint, each.ejected) for each in served.instances]
+    assert [("n1/api", "10.0.0.1:21000", True), ("n2/api", "10.0.0.2:21000", False)] == [
+        (each.endpoint, each.address, each.ejected) for each in served.instances
+    ]
     assert {"expired": 1} == served.handshake_failures
 
 
@@ -159,7 +183,7 @@ async def test_lost_worker_has_nothing_open(view: View, worker: FakeWorker) -> N
     await worker.close()
 
     await until(lambda: view.edges(Wanted())[0].connections_open == 0)
-    await until(lambda: not view.proxies()[1].instances)
+    assert not any(each.ejected for each in view.proxies()[1].instances)
 
 
 async def test_tap_shows_requests_as_they_come(view: View, worker: FakeWorker) -> None:

@@ -45,7 +45,7 @@ def test_proxy_is_shown_with_the_fault_of_its_listener() -> None:
         id="p", version=3, workers=1, pending_s=1.25, age_s=9.0, faults={"public": "in use"}
     )
 
-    shown = to_json(proxy_seen(config, state, (), {}))
+    shown = to_json(proxy_seen(config, state, {}, {}))
 
     assert (3, 1, 1.25, 9.0) == (
         shown["Version"],

@@ -29,11 +29,24 @@ def proxy(**fields):
         "Instances": [
             {
                 "Cluster": "db.default.dc1",
+                "Target": "db.default.dc1",
                 "Endpoint": "n1/db",
+                "Address": "10.0.0.1:5432",
+                "Weight": 1,
                 "Ejected": True,
                 "Active": 2,
                 "LatencyMs": 1.5,
-            }
+            },
+            {
+                "Cluster": "db.default.dc1",
+                "Target": "db.default.dc1",
+                "Endpoint": "n2/db",
+                "Address": "10.0.0.2:5432",
+                "Weight": 1,
+                "Ejected": False,
+                "Active": 0,
+                "LatencyMs": 0.0,
+            },
         ],
         "HandshakeFailures": {"expired": 3},
     }
@@ -41,13 +54,14 @@ def proxy(**fields):
 
 
 SHOWN = """\
-ID                 SERVICE  KIND           LISTENERS  INSTANCES      CONFIG            STATE
-web-sidecar-proxy  web      connect-proxy  1          1 (1 ejected)  index 17, 2h old  serving
+ID                 SERVICE  KIND           LISTENERS  INSTANCES        CONFIG            STATE
+web-sidecar-proxy  web      connect-proxy  1          2 (1 set aside)  index 17, 2h old  serving
 """
 DETAILS = """
 web-sidecar-proxy:
-public_listener  inbound  0.0.0.0:21000  listening
-db.default.dc1   n1/db    2 active       ejected
+public_listener  inbound                 0.0.0.0:21000  listening
+db.default.dc1   n1/db at 10.0.0.1:5432  2 active       set aside
+db.default.dc1   n2/db at 10.0.0.2:5432  0 active       not used yet
 handshakes refused: 3 (expired)
 """
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from agent.cli.commands.mesh_top import CLEAR, amount, duration, folded
+from agent.cli.commands.mesh_top import CLEAR, folded
 
 PATH = "/v1/internal/mesh/edges"
 
@@ -116,19 +116,3 @@ def test_bad_flag_is_named(agent, cli, flag, text):
 
     assert 1 == result.code
     assert text in result.err
-
-
-@pytest.mark.parametrize(
-    ("milliseconds", "text"),
-    [(0.423, "0.42ms"), (9.9, "9.9ms"), (17.4, "17ms"), (999.0, "999ms"), (10_000.0, "10.0s")],
-)
-def test_durations_are_short(milliseconds, text):
-    assert text == duration(milliseconds)
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0"), (999, "999"), (1000, "1.0K"), (1024 * 20, "20K"), (5 * 1024**4, "5.0T")],
-)
-def test_amounts_have_a_unit(count, text):
-    assert text == amount(count)
