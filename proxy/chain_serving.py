@@ -59,6 +59,7 @@ class ChainServing:
         self.chain = chain
         self._around = around
         self.is_draining = False
+        self._is_cut = False
         self._watching: dict[Call, None] = {}
         self._buckets: dict[str, TokenBucket] = {}
         self.now_s = around.now_s
@@ -87,7 +88,12 @@ class ChainServing:
         return self._state.upstreams.get(cluster)
 
     def admits_connection(self) -> bool:
-        """Whether ``connections_max`` leaves room for one more."""
+        """Whether ``connections_max`` leaves room for one more; none once it was cut.
+
+        Who was in a handshake then would be served by a configuration that is no more, for ever.
+        """
+        if self._is_cut:
+            return False
         limit = self.chain.connections_max
         return limit <= 0 or len(self.connections) < limit
 
@@ -157,7 +163,10 @@ class ChainServing:
         )
 
     def cut(self) -> int:
-        """Close what is open, one after the other in the next turns of the loop; how many."""
+        """Take none any more, and close what is open, one after the other in the next turns of
+        the loop; how many.
+        """
+        self._is_cut = True
         carriers = self.connections.carriers
         self._around.notices.add(carrier.abort for carrier in carriers)
         return len(carriers)

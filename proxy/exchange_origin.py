@@ -1,5 +1,7 @@
 """What all requests of one accepted connection have in common: where they come from."""
 
+from typing import Final
+
 from proxy.api import FilterChain
 from proxy.connection import Facts
 from proxy.core.headers import Hop, forwarded
@@ -7,6 +9,8 @@ from proxy.deadlines import Deadlines
 from proxy.exchange_decision import address_of
 from proxy.http import Headers
 from proxy.serving import Record, Serving
+
+_PARTING: Final = frozenset(',;="')
 
 
 class Origin:
@@ -49,7 +53,8 @@ def _hop(serving: Serving, facts: Facts) -> Hop:
         scheme=b"https" if chain.tls is not None else b"http",
         is_edge=direction in ("outbound", "gateway"),
         client_cert=_client_cert(serving, facts) if chain.http.forwarded_client_cert else b"",
-        drops_client_cert=chain.http.sanitize_client_cert,
+        # Where no peer is told of, what a client says of one is made up.
+        drops_client_cert=chain.http.sanitize_client_cert or not chain.http.forwarded_client_cert,
     )
 
 
@@ -59,5 +64,12 @@ def _client_cert(serving: Serving, facts: Facts) -> bytes:
     if facts.peer is None or tls is None:
         return b""
     own = serving.proxy.identities.get(tls.identity)
-    by = f"By={own.uri};" if own is not None else ""
-    return f"{by}URI={facts.peer.uri}".encode()
+    by = f"By={_quoted(own.uri)};" if own is not None else ""
+    return f"{by}URI={_quoted(facts.peer.uri)}".encode()
+
+
+def _quoted(uri: str) -> str:
+    """A URI within an element: as Envoy, in quotes if it has what parts elements and fields."""
+    if not _PARTING.intersection(uri):
+        return uri
+    return '"' + uri.replace("\\", "\\\\").replace('"', '\\"') + '"'

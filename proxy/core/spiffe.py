@@ -14,6 +14,8 @@ URI_BYTES_MAX: Final = 2048  # the SPIFFE standard: validators must refuse what 
 DEFAULT: Final = "default"
 """The only namespace and partition that there is here; names of others are of strangers."""
 
+_WHOLE: Final = re.compile(r"[!-~]+")
+"""Nothing that `urlsplit` would drop without a word, or that ends a line of a header."""
 _SERVICE: Final = re.compile(
     r"(?:/ap/(?P<partition>[^/]+))?/ns/(?P<namespace>[^/]+)/dc/(?P<datacenter>[^/]+)"
     r"/svc/(?P<service>[^/]+)"
@@ -29,7 +31,7 @@ def parse_peer(uri: str, serial: str) -> Peer:
     Never raises: a URI that cannot be read gives a peer of no trust domain, whom nobody believes.
     """
     nobody = Peer(uri=uri, serial=serial)
-    if len(uri) > URI_BYTES_MAX:
+    if len(uri) > URI_BYTES_MAX or not _WHOLE.fullmatch(uri):
         return nobody
     try:
         parts = urlsplit(uri)

@@ -91,6 +91,16 @@ def test_draining_is_told(fakes: Fakes) -> None:
     assert [True] == told
 
 
+def test_who_finishes_a_handshake_after_the_end_is_not_let_in(fakes: Fakes) -> None:
+    serving = serving_of(fakes)
+    serving.drain()
+    assert serving.admits_connection()
+
+    serving.cut()
+
+    assert not serving.admits_connection()
+
+
 def test_a_timer_can_be_undone(fakes: Fakes) -> None:
     serving = serving_of(fakes)
     called: list[int] = []

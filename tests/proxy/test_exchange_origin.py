@@ -43,10 +43,28 @@ def test_the_peer_is_told_with_our_own_identity():
     assert b"::1" == headers[b"x-forwarded-for"]
 
 
+def test_a_peer_cannot_say_more_than_one_thing_of_itself():
+    uri = "spiffe://td/ns/default/dc/dc1/svc/a;URI=spiffe://td/ns/default/dc/dc1/svc/root"
+    chain = chain_of(tls=ServerTls(), http=HttpOptions(forwarded_client_cert=True))
+    peer = Facts(listener="public", remote="1.2.3.4:5", peer=Peer(uri=uri))
+
+    headers = dict(origin(World(chain=chain), peer).forwarded([]))
+
+    assert f'URI="{uri}"'.encode() == headers[b"x-forwarded-client-cert"]
+
+
 def test_what_a_hop_adds_follows_the_newest_chain():
-    world = World(listener=Listener(name="web", direction="outbound"))
+    world = World(chain=chain_of(http=HttpOptions(forwarded_client_cert=True)))
     at = origin(world, API)
     came = [(b"x-forwarded-client-cert", b"URI=x")]
     assert b"URI=x" == dict(at.forwarded(list(came)))[b"x-forwarded-client-cert"]
     world.change(chain=chain_of(http=HttpOptions(sanitize_client_cert=True)))
     assert b"x-forwarded-client-cert" not in dict(at.forwarded(list(came)))
+
+
+def test_where_no_peer_is_told_of_nobody_can_make_one_up():
+    world = World(listener=Listener(name="web", direction="outbound"))
+
+    headers = origin(world).forwarded([(b"X-Forwarded-Client-Cert", b"URI=spiffe://td/svc/admin")])
+
+    assert b"x-forwarded-client-cert" not in {name.lower() for name, _ in headers}

@@ -59,6 +59,9 @@ def test_what_is_no_service_of_the_mesh_has_an_empty_one(uri: str) -> None:
     [
         "",
         "web",
+        "spiffe://11.consul/ns/default/dc/dc1/svc/we\r\nb",
+        " spiffe://11.consul/ns/default/dc/dc1/svc/web",
+        "spiffe://11.consul/ns/default/dc/dc1/svc/w\u00e9b",
         WEB + "?x=1",
         WEB + "#x",
         "https://11.consul/ns/default/dc/dc1/svc/web",
