@@ -8,8 +8,8 @@ speaks. Each step is one call; nothing here waits.
     client ◄══ server codec ◄──Answer.*──── exchange ◄──Response.*── client codec ◄══ instance
 
 Header names and values are bytes as they came, in their order and case (lower case in HTTP/2);
-framing headers (content-length, transfer-encoding, connection and what it names, te, trailer,
-upgrade, host) are told apart by the codecs, as written at each field.
+framing headers (content-length, transfer-encoding, connection and what it names, te, upgrade,
+host) are told apart by the codecs, as written at each field.
 """
 
 from enum import StrEnum

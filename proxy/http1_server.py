@@ -28,8 +28,8 @@ DRAINING_IDLE_S: Final = 1.0  # for the request that may be on its way when drai
 LINGER_S: Final = 5.0  # for a client to read an early answer before its connection goes
 LINGER_BYTES_MAX: Final = 16 * 1024 * 1024  # of a body that nobody wants, read and dropped
 HALF_CLOSED_S: Final = 1.0
-"""Without a byte of an answer for a client that ended its sending side. It may be reading still, but
-nearly all that do so have gone, and what they asked for should not go on for long."""
+"""Without a byte of an answer for a client that ended its sending side. It may be reading still;
+but nearly all that do so have gone, and what they asked for should not go on for long."""
 
 SWITCHING: Final = -3
 """In place of a body's length: an upgrade was asked for, and not answered yet."""

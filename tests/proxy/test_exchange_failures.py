@@ -1,6 +1,7 @@
 import pytest
 
 from proxy.api import RetryPolicy
+from proxy.http1_server import HALF_CLOSED_S
 from tests.proxy.http_world import World, chain_of, cluster_of, route_of
 
 GET = b"GET /a HTTP/1.1\r\nHost: web\r\n\r\n"
@@ -186,6 +187,7 @@ def test_a_client_that_goes_takes_its_request_along():
         world = World()
         client = world.ask(GET)
         getattr(client, leave)()
+        world.advance(HALF_CLOSED_S)  # it might read its answer still
         assert world.instance().is_aborted
         assert [(0, ["client-gone"])] == [(each.status, each.flags) for each in world.records]
         assert [("n0/web", False)] == world.web.finished

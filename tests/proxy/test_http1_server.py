@@ -1,9 +1,11 @@
+import pytest
 from typing_extensions import override
 
 from proxy.deadlines import Deadlines
 from proxy.http import Answer, Exchange, Exchanges, Fault, Headers, RequestHead, ResponseHead
 from proxy.http1_server import (
     DRAINING_IDLE_S,
+    HALF_CLOSED_S,
     HEAD_TIMEOUT_S,
     IDLE_TIMEOUT_S,
     LINGER_S,
@@ -93,12 +95,59 @@ def test_the_scheme_is_of_the_connection():
 
 
 def test_a_client_that_leaves_is_told_once():
-    for leave in ("lose", "end"):
-        _, wire, opened = make()
-        wire.receive(GET)
-        getattr(wire, leave)()
-        assert [Fault.CLIENT] == opened.all[0].told
-        assert wire.is_closed
+    _, wire, opened = make()
+    wire.receive(GET)
+    wire.lose()
+    assert [Fault.CLIENT] == opened.all[0].told
+
+
+@pytest.mark.parametrize("sent", [GET[:-2], POST, POST + b"hi"])
+def test_a_client_that_ends_within_a_request_has_left(sent: bytes):
+    _, wire, opened = make()
+    wire.receive(sent)
+    wire.end()
+    assert wire.is_closed
+    assert all(each.told[-1:] == [Fault.CLIENT] for each in opened.all)
+
+
+def test_a_client_that_ends_its_side_gets_what_it_asked_for():
+    _, wire, opened = make()
+    wire.receive(GET + GET)
+    wire.end()
+    respond(opened.all[0].answer)
+    assert not wire.is_closed
+    respond(opened.all[1].answer)
+    first, _, second = wire.take().partition(b"hi")
+    assert b"Connection: close" not in first
+    assert second.endswith(b"Connection: close\r\n\r\nhi")
+    assert wire.is_closed
+
+
+def test_a_client_that_ends_its_side_with_half_a_request_is_told_so():
+    _, wire, opened = make()
+    wire.receive(GET + GET[:9])
+    wire.end()
+    respond(opened.all[0].answer)
+    assert b"HTTP/1.1 400 " in wire.take()
+    assert wire.is_eof
+
+
+def test_a_client_that_ended_its_side_has_left_if_its_answer_does_not_move():
+    world, wire, opened = make()
+    wire.receive(GET)
+    wire.end()
+    exchange = opened.all[0]
+    exchange.answer.head(ResponseHead(status=200, headers=[]), end=False)
+    for _ in range(3):
+        world.advance(HALF_CLOSED_S / 2)
+        exchange.answer.body(b"x")
+    wire.handler.pause_writing()  # it reads, if slowly
+    world.advance(3 * HALF_CLOSED_S)
+    wire.handler.resume_writing()
+    assert Fault.CLIENT not in exchange.told
+    world.advance(2 * HALF_CLOSED_S)
+    assert Fault.CLIENT == exchange.told[-1]
+    assert wire.is_aborted
 
 
 def test_a_client_that_leaves_between_requests_is_no_fault():

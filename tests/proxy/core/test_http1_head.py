@@ -95,11 +95,22 @@ def test_an_old_request_needs_no_host():
 def test_hop_by_hop_headers_and_what_connection_names_go_no_further():
     line = request(
         LINE + b"\r\nConnection: X-Mine, keep-alive\r\nConnection: x-other\r\nX-Mine: 1\r\n"
-        b"X-OTHER: 2\r\nKeep-Alive: 5\r\nProxy-Connection: close\r\nTE: gzip\r\nTrailer: X-T\r\n"
+        b"X-OTHER: 2\r\nKeep-Alive: 5\r\nProxy-Connection: close\r\nTE: gzip\r\n"
         b"Upgrade: TLS/1.2\r\nX-Kept: 3"
     )
     assert [(b"X-Kept", b"3")] == line.head.headers
     assert b"" == line.head.upgrade
+
+
+def test_the_names_of_trailers_go_on():
+    fields = b"Trailer: X-Sum\r\nTransfer-Encoding: chunked"
+    assert [(b"Trailer", b"X-Sum")] == request(LINE + b"\r\n" + fields).head.headers
+    assert [] == read_trailers(b"Trailer: X-Sum", count_max=10)
+
+
+def test_a_newer_minor_version_is_read_as_the_newest_that_is_known():
+    line = request(b"GET / HTTP/1.2\r\nHost: a")
+    assert ("1.1", True) == (line.head.version, line.is_kept)
 
 
 def test_te_goes_on_if_it_asks_for_trailers():

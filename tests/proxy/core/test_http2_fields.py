@@ -95,7 +95,7 @@ def test_a_request_is_sent_without_what_is_of_http1_connections():
         (b"te", b"trailers"),
     ]
 
-    assert [*GET, (b"x-a", b"B"), (b"te", b"trailers")] == rules.request_fields(
+    assert [*GET, (b"trailer", b"x"), (b"x-a", b"B"), (b"te", b"trailers")] == rules.request_fields(
         head(headers=headers)
     )
 
