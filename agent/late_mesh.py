@@ -15,6 +15,7 @@ from agent.clock import monotonic_s
 from agent.config import RuntimeConfig
 from agent.late_import import import_late
 from agent.local.state import LocalState
+from agent.mesh.worker_process import is_any_alive
 from agent.rpc.request import Reply, Request
 from agent.tasks import Tasks
 from agent.telemetry.metrics import Metrics
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from agent.mesh.xds.speaker import Speaker
     from proxy.connection import Handler
 
+MESH_DIRECTORY: Final = "mesh"
+"""Below the data directory: the socket of the feed, locks and logs of workers."""
 PROXY_KINDS: Final = frozenset(
     {
         KIND_CONNECT_PROXY,
@@ -111,6 +114,13 @@ class LateMesh:
             state.subscribe(self._registered)
             for service_id in state.services:
                 self._registered(service_id)
+            if self._has_workers():
+                self._start()  # what they serve may be gone
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether it was started, or is about to be there."""
+        return self._starting is not None
 
     async def needed(self) -> Mesh:
         """The mesh, which is started if it is not there."""
@@ -144,6 +154,13 @@ class LateMesh:
             place_of(agent.config, agent.coordinate()),
             self.mesh.proxies.configs if self.mesh else {},
         )
+
+    def _has_workers(self) -> bool:
+        """Whether workers of an earlier agent are still there."""
+        if self._data_dir is None:
+            return False
+        locks = (self._data_dir / MESH_DIRECTORY).glob("worker-*.lock")
+        return any(is_any_alive(lock) for lock in locks)
 
     def _registered(self, service_id: str) -> None:
         entry = self._agent.local_state.services.get(service_id)

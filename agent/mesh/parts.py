@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from agent.clock import monotonic_s
-from agent.late_mesh import Surroundings
+from agent.late_mesh import MESH_DIRECTORY, Surroundings
 from agent.mesh.exposed_checks import ExposedChecks
 from agent.mesh.feed_server import FeedServer
 from agent.mesh.fetch import fetch_text
@@ -33,7 +33,7 @@ class Mesh:
     def __init__(self, agent: Surroundings, data_dir: Path | None) -> None:
         self._agent = agent
         self._temporary = None if data_dir else Path(tempfile.mkdtemp(prefix="proconsul-mesh-"))
-        directory = data_dir / "mesh" if data_dir else self._temporary
+        directory = data_dir / MESH_DIRECTORY if data_dir else self._temporary
         assert directory is not None
         tasks, rng = agent.tasks, agent.rng
         self.feed = FeedServer(directory / "feed.sock", tasks)

@@ -1,11 +1,13 @@
 """A mesh that is started with the first need."""
 
 import asyncio
+import fcntl
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
-from agent.late_mesh import PROXY_KINDS
+from agent.late_mesh import MESH_DIRECTORY, PROXY_KINDS, LateMesh
 from agent.local.state import LocalService
 from agent.mesh import workers
 from agent.mesh.explain import Asked
@@ -57,6 +59,21 @@ async def test_a_server_without_an_authority_has_no_mesh() -> None:
         await asyncio.sleep(0)
 
         assert house.agent.mesh is None
+
+
+async def test_workers_of_an_earlier_agent_bring_it(house: House, tmp_path: Path) -> None:
+    directory = tmp_path / MESH_DIRECTORY
+    directory.mkdir()
+    late = LateMesh(house.agent, tmp_path)
+    with (directory / "worker-0.lock").open("w") as lock:
+        late.watch_for_proxies()
+        assert not late.is_needed
+
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        late.watch_for_proxies()
+
+        assert late.is_needed
+        await (await late.needed()).close()
 
 
 async def test_all_who_come_for_it_at_once_get_the_same(house: House) -> None:
