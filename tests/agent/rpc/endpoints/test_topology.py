@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from agent.rpc.codec import BY_NAME, decode_reply, encode_reply
 from agent.rpc.endpoints.topology import ServiceTopologyGet
 from agent.rpc.request import Reply
 from catalog.shape import to_json
@@ -86,3 +87,11 @@ async def test_proxies_are_not_neighbours(mesh: House) -> None:
     shown = (await topology(mesh, "front")).value
 
     assert ["back"] == [each.name for each in shown.upstreams]
+
+
+async def test_it_is_the_same_to_an_agent_that_asks_over_the_network(mesh: House) -> None:
+    reply = await topology(mesh, "back")
+
+    carried = decode_reply(BY_NAME["Internal.ServiceTopology"], encode_reply(reply))
+
+    assert reply.value == carried.value
