@@ -23,7 +23,8 @@ IDLE_S: Final = 60.0  # below what servers allow, mostly; a race lost costs a re
 SWEEP_INTERVAL_S: Final = 10.0  # a connection is idle for so much longer at most
 IDLE_CONNECTIONS_MAX: Final = 128  # of one endpoint; after a burst the others go
 
-Key = tuple[str, str]
+Key = tuple[str, str, str]
+"""Endpoint, target and protocol: one endpoint may be dialled in several ways."""
 Start = Callable[[str, Coroutine[Any, Any, None]], Callable[[], None]]
 
 
@@ -52,7 +53,7 @@ class HttpPool:
 
     def take(self, choice: Choice) -> ClientConnection | None:
         """A connection that has room, or None."""
-        place = self._places.get((choice.endpoint.id, choice.group.target))
+        place = self._places.get(self._key(choice))
         return None if place is None else place.take()
 
     def wait(self, choice: Choice, waiter: Waiter, *, fresh: bool = False) -> None:
@@ -64,7 +65,7 @@ class HttpPool:
         if self.waiting >= (OPEN_MAX if pending_max is None else pending_max):
             waiter.unconnected(Fault.OVERFLOW, "pending_max is reached")
             return
-        key = (choice.endpoint.id, choice.group.target)
+        key = self._key(choice)
         place = self._places.get(key)
         if place is None:
             place = self._places[key] = _Place(self, choice)
@@ -75,7 +76,7 @@ class HttpPool:
 
     def forget(self, choice: Choice, waiter: Waiter) -> None:
         """Who waited has given up. What is being dialled for it is kept for another one."""
-        place = self._places.get((choice.endpoint.id, choice.group.target))
+        place = self._places.get(self._key(choice))
         for waiters in () if place is None else (place.waiters, place.fresh_waiters):
             if waiter in waiters:
                 waiters.remove(waiter)
@@ -97,6 +98,9 @@ class HttpPool:
         if not self._is_sweeping:
             self._is_sweeping = True
             self.call_later(SWEEP_INTERVAL_S, self._sweep)
+
+    def _key(self, choice: Choice) -> Key:
+        return choice.endpoint.id, choice.group.target, self.upstream.cluster.protocol
 
     def _dial_again(self) -> None:
         for place in list(self._places.values()):

@@ -175,6 +175,9 @@ class Cluster1(Upstream):
     def on_retired(self, call: Callable[[str], None]) -> None:
         self._retired.append(call)
 
+    def change(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
     def retire(self, endpoint: str) -> None:
         for call in self._retired:
             call(endpoint)

@@ -196,3 +196,13 @@ def test_a_failed_dial_of_http2_fails_all_that_wait_for_it():
     waits = waiting(world, pool_of(world.web, world), choice, 3)
     assert [Fault.CONNECT] * 3 == [each.fault for each in waits]
     assert 1 == len(world.web.dialled)
+
+
+def test_a_cluster_that_changes_its_protocol_is_spoken_to_in_the_new_one():
+    world, web, pool, choice = make()
+    waiting(world, pool, choice)
+    web.wires[0].receive(OK)
+    web.change(cluster_of("web", protocol="http2"))
+    assert pool.take(choice) is None
+    (waits,) = waiting(world, pool, choice)
+    assert isinstance(waits.connection, Http2Client)
