@@ -8,7 +8,7 @@ from agent.cli.client import Query
 from agent.cli.command import Call
 from agent.cli.commands.mesh_proxies import check_format
 from agent.cli.failure import explaining
-from agent.cli.output import say, warn, write
+from agent.cli.output import warn, write
 from agent.cli.quantity import amount, duration
 
 _PATH: Final = "/v1/internal/mesh/tap"
@@ -64,10 +64,8 @@ def _show(line: bytes, *, as_json: bool) -> bool:
     if "Dropped" in seen:
         warn(f"{seen['Dropped']} requests were not shown: they came faster than they were read")
         return False
-    if as_json:
-        write(line + b"\n")
-    else:
-        say(shown(seen))
+    # At once, also into a pipe: who reads it watches what happens now.
+    write((line if as_json else shown(seen).encode()) + b"\n")
     return True
 
 

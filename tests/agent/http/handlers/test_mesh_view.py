@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from agent.local.state import LocalService
-from agent.mesh import workers
+from agent.mesh import view, workers
 from agent.mesh.view import Wanted
 from proxy.messages import Configure, Edge, EdgeCounts, Hello, Report, Tap, Tapped
 from tests.agent.harness import House, request, until, within
@@ -92,6 +92,21 @@ async def test_tap_streams_lines_until_the_client_goes_away(
     # A write that fails tells that the client is gone.
     for _ in range(5):
         worker.say(Tapped(tap=told.number, at_s=0.0, edge=EDGE))
+    stopped = await worker.hear()
+    assert isinstance(stopped, Tap)
+    assert stopped.stop
+
+
+async def test_tap_ends_with_its_client_though_nothing_passes(
+    house: House, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "TAP_BLANK_S", 0.02)
+    raw = await house.connect()
+    await raw.send(request("GET", "/v1/internal/mesh/tap"))
+    assert isinstance(await worker.hear(), Tap)
+
+    raw.close()
+
     stopped = await worker.hear()
     assert isinstance(stopped, Tap)
     assert stopped.stop
