@@ -141,6 +141,7 @@ class Agent:
             explain=self.late_mesh.explain,
             feed_path=self.late_mesh.feed_path,
             mesh_view=lambda: self.mesh.view if self.mesh else None,
+            mesh_workers=lambda: self.mesh.workers if self.mesh else None,
             membership=self.membership,
             events=self.events,
             server=self.server,

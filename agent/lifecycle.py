@@ -41,6 +41,8 @@ from catalog.watch import index_key
 GC_THRESHOLDS: Final = (50_000, 20, 100)  # young objects; young, and middle-aged, collections
 # Consul's 15 s for a graceful end, and the wait of a server until another one votes in its place.
 GRACEFUL_TIMEOUT_S: Final = 30.0
+DEPARTURE_SPREAD_S: Final = 1.0
+"""Until other agents' proxies know that this node has left, and send it nothing more."""
 
 _log = structlog.get_logger("agent")
 
@@ -62,6 +64,7 @@ class Lifecycle:
         self._log_hub = log_hub
         self._ended = asyncio.Event()
         self._leaving = False
+        self._is_for_good = False
         self._anti_entropy: asyncio.Task[None] | None = None
         self.exit_code = 0
         self._reloading = asyncio.Lock()
@@ -179,7 +182,7 @@ class Lifecycle:
         await agent.dns.close()
         agent.runner.stop_all()
         agent.runtime.stop()
-        if agent.mesh is not None:
+        if agent.mesh is not None and not self._is_for_good:
             await agent.mesh.close()
         await self._stop_cluster()
         await agent.tasks.close()
@@ -198,6 +201,9 @@ class Lifecycle:
             await agent.membership.leave()
             if agent.server is not None:
                 await agent.server.left()
+        if self._is_for_good and agent.mesh is not None:
+            await asyncio.sleep(DEPARTURE_SPREAD_S)
+            await agent.mesh.end()
         if agent.client is not None:
             agent.client.stop()
         if agent.server is not None:
@@ -213,7 +219,7 @@ class Lifecycle:
             Path(self.agent.config.pid_file).unlink(missing_ok=True)
 
     def _leave(self) -> None:
-        self._leaving = True
+        self._leaving = self._is_for_good = True
         # After the answer to whoever asked has left.
         asyncio.get_running_loop().call_later(0.1, self._ended.set)
 
@@ -228,6 +234,8 @@ class Lifecycle:
             if number == signal.SIGTERM
             else not config.skip_leave_on_interrupt
         )
+        # A supervisor that restarts an agent terminates it: proxies go on meanwhile.
+        self._is_for_good = self._leaving and number != signal.SIGTERM
         self._ended.set()
 
     # Reload.

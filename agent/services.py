@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from agent.mesh.explain import Asked
     from agent.mesh.explain_answer import Explanation
     from agent.mesh.view import View
+    from agent.mesh.workers import Workers
     from agent.server.parts import ServerParts
 
 
@@ -47,6 +48,7 @@ class Services:
         explain: Callable[[Asked, str], Awaitable[Explanation]],
         feed_path: Callable[[], Awaitable[str]],
         mesh_view: Callable[[], View | None],
+        mesh_workers: Callable[[], Workers | None],
         membership: Membership,
         events: EventRing,
         server: ServerParts | None,
@@ -69,6 +71,7 @@ class Services:
         self.explain = explain
         self.feed_path = feed_path
         self.mesh_view = mesh_view
+        self.mesh_workers = mesh_workers
         self._leaves: Leaves | None = None
         self._membership = membership
         self._server = server

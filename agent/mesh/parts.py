@@ -8,9 +8,12 @@
 Nothing here decides anything. An agent without proxies has none of this.
 """
 
+import asyncio
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Final
 
 from agent.clock import monotonic_s
 from agent.late_mesh import MESH_DIRECTORY, Surroundings
@@ -25,6 +28,10 @@ from agent.mesh.watch import Watch
 from agent.mesh.watch_sources import Sources
 from agent.mesh.workers import Workers
 from agent.mesh.xds.claims import Claims
+from catalog.duration import SECOND
+
+DRAIN_WAIT_S: Final = 15.0
+"""A leaving agent's patience with streams; its workers drain to the end of their time, and end."""
 
 
 class Mesh:
@@ -75,6 +82,13 @@ class Mesh:
     def apply(self) -> None:
         """Tell proxies again what depends on the agent's settings, which have changed."""
         self.proxies.tell_again()
+
+    async def end(self) -> None:
+        """Have what is open end in order, then end the workers and stop: the node has left."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_WAIT_S):
+                await self.workers.stop(self._agent.config.proxy.drain_time / SECOND)
+        await self.close()
 
     async def close(self) -> None:
         """Stop; workers that outlive the agent go on."""

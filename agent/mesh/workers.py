@@ -7,7 +7,7 @@
                     new one adopts its sockets ─► Ready ─► the older one drains and ends
 
 An agent with a data directory leaves its workers running when it stops, and takes them back when it
-starts; others end with it.
+starts; those of others end with it, and those of an agent that leaves its cluster for good.
 Limits: below, each by name.
 """
 
@@ -26,6 +26,7 @@ from agent.mesh.worker_process import WorkerProcess, is_any_alive, start_worker
 from agent.rpc.follow import Rng
 from agent.tasks import Tasks
 from agent.version import VERSION
+from catalog.errors import CatalogError
 from proxy.messages import Adopt, Drain, Drained, HandOver, Ready, Report
 
 RETURN_WAIT_S: Final = 5.0  # an earlier agent's worker tries each second; it may be busy
@@ -39,7 +40,7 @@ DRAIN_S: Final = 60.0  # for what the replaced worker carries; streams are cut t
 EXIT_WAIT_S: Final = 5.0  # beyond its drain, before a worker is killed
 
 
-class UpgradeError(Exception):
+class UpgradeError(CatalogError):
     """The worker was not replaced; the older one goes on."""
 
 

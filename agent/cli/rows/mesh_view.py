@@ -1,4 +1,4 @@
-"""Rows of the commands that look at what the mesh carries."""
+"""Rows of the commands that look at what the mesh carries, and who carries it."""
 
 from typing import Final
 
@@ -52,5 +52,13 @@ ROWS: Final[tuple[Command, ...]] = (
             FORMAT,
         ),
         notes="Exits with 1 when one of them is not served, waits for its configuration, or fails.",
+    ),
+    Command(
+        "mesh upgrade",
+        GROUP,
+        "Replace the worker processes that serve the agent's proxies",
+        "mesh_upgrade:upgrade",
+        notes="Connections go on: the new processes take the listening sockets, the old ones drain."
+        " An agent that is restarted with another version does the same by itself.",
     ),
 )

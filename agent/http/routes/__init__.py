@@ -24,6 +24,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *mesh.CONNECT,
     *mesh.CHAIN,
     *mesh.VIEW,
+    *mesh.WORKERS,
     *web.INTERNAL,
     *cluster.OPERATOR,
     *cluster.SNAPSHOT,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.http.handlers import connect, discovery_chain, intention, mesh_view
+from agent.http.handlers import connect, discovery_chain, intention, mesh_view, mesh_workers
 from agent.http.handlers.shared import as_json
 from agent.http.route import Read, Route, Write
 from agent.http.routes.parts import READ, WRITE, local
@@ -144,6 +144,15 @@ CHAIN: Final = tuple(
         ("GET", discovery_chain.get, "A service's discovery chain"),
         ("POST", discovery_chain.post, "A service's discovery chain, changed by the caller"),
     )
+)
+
+WORKERS: Final = (
+    local(
+        "PUT",
+        "/v1/internal/mesh/upgrade",
+        mesh_workers.upgrade,
+        "Replace the worker processes of this agent's proxies, and lose no connection",
+    ),
 )
 
 VIEW: Final = (
