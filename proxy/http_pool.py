@@ -2,7 +2,9 @@
 
 An HTTP/1 connection carries one request at a time and is kept for the next; the one that was used
 last goes first, so that the others fall idle and are closed. An HTTP/2 connection carries many.
-Who finds none waits for the first that is dialled or gets free. Limits are the cluster's.
+Who finds none waits for the first that is dialled or gets free. Limits are the cluster's. An
+endpoint that is retired begins anew: what was being dialled serves those that wait for it, and
+nobody after them.
 
 Failure: a dial that fails fails one who waits (HTTP/2: all, they wait for the same one).
 """
@@ -48,6 +50,7 @@ class HttpPool:
         self.now_s = serving.now_s
         self.waiting = 0
         self._places: dict[Key, _Place] = {}
+        self._leaving: list[_Place] = []  # retired, and not empty yet
         self._is_sweeping = False
         upstream.on_retired(self._retire)
 
@@ -76,17 +79,14 @@ class HttpPool:
 
     def forget(self, choice: Choice, waiter: Waiter) -> None:
         """Who waited has given up. What is being dialled for it is kept for another one."""
-        place = self._places.get(self._key(choice))
-        for waiters in () if place is None else (place.waiters, place.fresh_waiters):
-            if waiter in waiters:
-                waiters.remove(waiter)
-                self.waiting -= 1
-
-    def close(self) -> None:
-        """Close what is idle; what is busy closes when it has ended."""
-        for place in list(self._places.values()):
-            place.close()
-        self._places.clear()
+        # The endpoint may have been retired meanwhile, or the protocol have changed.
+        instance = choice.endpoint.id, choice.group.target
+        places = [place for key, place in self._places.items() if key[:2] == instance]
+        for place in (*places, *self._leaving):
+            for waiters in (place.waiters, place.fresh_waiters):
+                if waiter in waiters:
+                    waiters.remove(waiter)
+                    self.waiting -= 1
 
     def room_made(self) -> None:
         """A connection has ended: one may be dialled that the limit did not allow."""
@@ -103,7 +103,7 @@ class HttpPool:
         return choice.endpoint.id, choice.group.target, self.upstream.cluster.protocol
 
     def _dial_again(self) -> None:
-        for place in list(self._places.values()):
+        for place in [*self._places.values(), *self._leaving]:
             place.dial()
 
     def _sweep(self) -> None:
@@ -113,15 +113,17 @@ class HttpPool:
             place.close_idle(before_s)
             if place.is_empty:
                 del self._places[key]
+        self._leaving = [place for place in self._leaving if not place.is_empty]
         if self._places:
             self.sweep_later()
 
     def _retire(self, endpoint: str) -> None:
+        self._leaving = [place for place in self._leaving if not place.is_empty]
         for key in [key for key in self._places if key[0] == endpoint]:
-            place = self._places[key]
+            place = self._places.pop(key)
             place.close()
-            if place.is_empty:
-                del self._places[key]
+            if not place.is_empty:
+                self._leaving.append(place)
 
 
 def pool_of(upstream: Upstream, serving: Serving) -> HttpPool:
@@ -146,6 +148,7 @@ class _Place:
         self._free: list[ClientConnection] = []
         self._retired: set[ClientConnection] = set()
         self._dialing = 0
+        self._is_leaving = False
 
     @property
     def is_empty(self) -> bool:
@@ -174,7 +177,8 @@ class _Place:
             self._pool.start("proxy.dial", self._dial())
 
     def close(self) -> None:
-        """Use none of these again: other ones are dialled, elsewhere or otherwise."""
+        """Use none of these again, nor what is being dialled but for those that wait."""
+        self._is_leaving = True
         free, self._free = self._free, []
         self._retired.update(self._open)
         for connection in list(self._open):
@@ -201,6 +205,10 @@ class _Place:
         while self.waiters and connection.room:
             self._pool.waiting -= 1
             self.waiters.popleft().connected(connection)
+        if self._is_leaving:
+            self._retired.add(connection)
+            connection.close()
+            return
         if not connection.room or connection in self._free:
             return
         if len(self._free) >= IDLE_CONNECTIONS_MAX:

@@ -178,6 +178,9 @@ class Cluster1(Upstream):
     def change(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
+    def replace(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
     def retire(self, endpoint: str) -> None:
         for call in self._retired:
             call(endpoint)

@@ -130,12 +130,37 @@ def test_a_retired_endpoint_loses_idle_connections_now_and_busy_ones_later():
     assert pool.take(choice) is None
 
 
-def test_closing_a_pool_closes_what_is_idle():
+def test_what_was_being_dialled_for_a_retired_endpoint_serves_who_waits_and_nobody_else():
     world, web, pool, choice = make()
-    waiting(world, pool, choice)
+    wait = Waits()
+    pool.wait(choice, wait)
+
+    web.retire(choice.endpoint.id)
+    world.advance()
+
+    assert wait.connection is not None
+    assert pool.take(choice) is None
     web.wires[0].receive(OK)
-    pool.close()
     assert web.wires[0].is_closed
+    assert pool.take(choice) is None
+
+
+@pytest.mark.parametrize("change", ["retired", "protocol"])
+def test_who_waits_for_what_is_no_more_can_give_up(change):
+    world, web, pool, choice = make()
+    web.is_stalled = True
+    wait = Waits()
+    pool.wait(choice, wait)
+    if change == "retired":
+        web.retire(choice.endpoint.id)
+    else:
+        web.replace(cluster_of("web", protocol="http2"))
+
+    pool.forget(choice, wait)
+
+    assert 0 == pool.waiting
+    world.advance()
+    assert wait.connection is None
 
 
 def test_who_gives_up_leaves_the_connection_to_others():
