@@ -19,7 +19,7 @@ from proxy.core.spiffe import parse_peer
 from proxy.handshake import client_session, reason_of, shake_hands
 from proxy.listening import set_up
 from proxy.serving import DialError
-from proxy.tls import Contexts, CredentialsError, peer_of
+from proxy.tls import Contexts, peer_of
 from proxy.tls_carrier import TlsCarrier
 
 ADDRESSES_MAX: Final = 8  # of a name that are tried; who has more has them for balancing
@@ -41,7 +41,8 @@ async def connect(
             carrier = await _carrier(endpoint, tls, contexts, alpn)
     except TimeoutError:
         raise DialError(f"no connection within {timeout_s:g} s") from None
-    except CredentialsError as error:
+    except (ValueError, OverflowError, TypeError) as error:
+        # No such identity, or what was registered is no host, no port, no path.
         raise DialError(str(error)) from None
     except ssl.SSLError as error:
         raise DialError(f"TLS: {reason_of(error)} ({error.reason or error})") from None

@@ -89,6 +89,23 @@ async def test_what_is_not_there_is_no_connection(authority: Authority, endpoint
         await dialled(endpoint, None, caller(authority))
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "tls"),
+    [
+        (Endpoint(id="a", address="a..b", port=80), None),
+        (Endpoint(id="a", address=LOCALHOST, port=70_000), None),
+        (Endpoint(id="a", path="a\0b"), None),
+        (None, ClientTls(server_name="a..b")),
+    ],
+)
+async def test_what_is_no_address_at_all_is_no_connection(
+    authority: Authority, endpoint: Endpoint | None, tls: ClientTls | None
+) -> None:
+    async with called(authority) as (_, port):
+        with pytest.raises(DialError):
+            await dialled(endpoint or at(port), tls, caller(authority))
+
+
 async def test_refused_connection_says_so(authority: Authority) -> None:
     async with backend() as port:
         pass
