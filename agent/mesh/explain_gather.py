@@ -180,10 +180,15 @@ class Gathering:
         names = {target.service for target in targets.values()} | set(queried)
         for name in sorted(names):
             row = await self._proxy(name, KIND_CONNECT_PROXY, KIND_TERMINATING_GATEWAY)
-            config = await self._build(row.service, row) if row else None
+            config = await self._build(_inbound(row.service), row) if row else None
             if config is not None:
                 found[name] = config
         return found
+
+
+def _inbound(service: NodeService) -> NodeService:
+    """The registration without what the service dials itself."""
+    return replace(service, proxy=replace(service.proxy, upstreams=None))
 
 
 def _with_upstream(service: NodeService, destination: str) -> tuple[NodeService, bool]:

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from agent.mesh.explain import NO_ROUTE, Asked, Seen, explain
 from agent.mesh.explain_answer import Explanation
 from catalog.chain import ChainEntries, compile_chain
-from catalog.rows.check import CRITICAL, CheckServiceNode
+from catalog.rows.check import CRITICAL, WARNING, CheckServiceNode
 from catalog.rows.config_entry import (
     ConfigEntry,
     ServiceDefaults,
@@ -15,6 +15,12 @@ from catalog.rows.config_entry import (
     ServiceSplitter,
 )
 from catalog.rows.config_entry.http_match import HeaderMatch
+from catalog.rows.config_entry.mesh import (
+    IncomingHTTP,
+    Mesh,
+    MeshHTTP,
+    RequestNormalization,
+)
 from catalog.rows.config_entry.service_intentions import (
     Permission,
     PermissionHTTP,
@@ -147,6 +153,52 @@ def test_instances_that_get_nothing_say_why() -> None:
         "n2": "subset v2 wants Service.Meta.v == `2`",
         "n3": "check c is critical",
     } == told
+
+
+def test_a_filter_that_cannot_be_read_is_told() -> None:
+    subsets = {"v2": Subset(filter="what is this"), "v3": Subset(only_passing=True)}
+    row = instance("db", status=WARNING)
+
+    bad, warned = (
+        explained(
+            *HTTP, ServiceResolver(name="db", default_subset=name, subsets=subsets), rows=(row,)
+        )
+        .shares[0]
+        .groups[0]
+        .instances[0]
+        .why
+        for name in ("v2", "v3")
+    )
+
+    assert bad.startswith("the filter of subset v2 cannot be read")
+    assert "check c is warning" == warned
+
+
+def test_a_path_that_the_destination_refuses_is_denied() -> None:
+    plain = RequestNormalization(path_with_escaped_slashes_action="REJECT_REQUEST")
+    mesh = Mesh(http=MeshHTTP(incoming=IncomingHTTP(request_normalization=plain)))
+    asked = Asked(source="web", destination="db", path="/a%2Fb")
+
+    verdict = explained(*HTTP, mesh, allow(action="allow"), asked=asked).shares[0].verdict
+
+    assert verdict is not None
+    assert (False, "the path has an escaped slash") == (verdict.allowed, verdict.reason)
+
+
+def test_without_a_proxy_of_the_destination_nobody_knows() -> None:
+    world = World(*HTTP)
+    seen = Seen(
+        source=world.config(sidecar("web", upstream("db"))),
+        destinations={},
+        instances={},
+        targets={},
+    )
+
+    found = explain(ASKED, seen)
+
+    assert found.shares[0].verdict is None
+    assert found.certificate is not None
+    assert "" == found.certificate.serial
 
 
 def test_the_certificate_of_a_local_proxy_is_the_real_one() -> None:

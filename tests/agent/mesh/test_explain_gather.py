@@ -8,13 +8,13 @@ from msgspec.structs import replace
 
 from agent.mesh.explain import Asked
 from agent.mesh.explain_gather import explain_request
-from agent.mesh.watch_questions import Chain, Leaf, Linked, Question
+from agent.mesh.watch_questions import Chain, Leaf, Linked, Queried, Query, Question, Roots
 from agent.rpc.request import Reply, RpcError
 from catalog.errors import NotFound
 from catalog.rows.config_entry import ServiceDefaults, ServiceIntentions, ServiceResolver
 from catalog.rows.config_entry.service_intentions import SourceIntention
 from catalog.rows.config_entry.service_resolver import Redirect
-from catalog.rows.service import KIND_TERMINATING_GATEWAY, GatewayService, NodeService
+from catalog.rows.service import KIND_TERMINATING_GATEWAY, GatewayService, NodeService, Upstream
 from tests.agent.mesh.world import PLACE, World, instance, sidecar, upstream
 
 ASKED = Asked(source="web", destination="db")
@@ -76,6 +76,34 @@ async def test_a_terminating_gateway_decides_for_what_is_behind_it() -> None:
     verdict = found.shares[0].verdict
     assert verdict is not None
     assert ("db", False) == (verdict.service, verdict.allowed)
+
+
+async def test_what_the_destination_dials_does_not_matter() -> None:
+    here = world()
+    row = here.instances["db", "dc1"][0]
+    here.has("db", replace(row, service=sidecar("db", upstream("other"))))
+    sources = FakeSources(here)
+
+    await explain_request(ASKED, sources, "", PLACE, {})
+
+    assert not any("other" in str(question) for question in sources.asked)
+
+
+async def test_without_an_authority_nothing_is_explained() -> None:
+    with pytest.raises(NotFound, match="no certificate authority"):
+        await explain_request(ASKED, FakeSources(world(), silent=Roots), "", PLACE, {})
+
+
+async def test_a_prepared_query_is_explained_as_what_it_found() -> None:
+    query = Upstream(destination_type="prepared_query", destination_name="db", local_bind_port=9191)
+    here = world(source=sidecar("web", query))
+    here.knows(Query("db"), Queried(service="other", datacenter="dc1", nodes=()))
+
+    found = await explain_request(ASKED, FakeSources(here), "", PLACE, {})
+
+    verdict = found.shares[0].verdict
+    assert verdict is not None
+    assert "other" == verdict.service
 
 
 async def test_a_destination_that_is_not_declared_is_explained_as_if() -> None:
