@@ -41,15 +41,15 @@ async def connect(
             carrier = await _carrier(endpoint, tls, contexts, alpn)
     except TimeoutError:
         raise DialError(f"no connection within {timeout_s:g} s") from None
-    except (ValueError, OverflowError, TypeError) as error:
-        # No such identity, or what was registered is no host, no port, no path.
-        raise DialError(str(error)) from None
     except ssl.SSLError as error:
         raise DialError(f"TLS: {reason_of(error)} ({error.reason or error})") from None
     except OSError as error:
         # The loops word the same failure differently; its number is what they agree on.
         number = error.errno or 0
         raise DialError(os.strerror(number) if number > 0 else str(error)) from None
+    except (ValueError, OverflowError, TypeError) as error:
+        # No such identity, or what was registered is no host, no port, no path.
+        raise DialError(str(error)) from None
     carrier.start(make())
 
 
