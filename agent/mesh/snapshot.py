@@ -20,6 +20,7 @@ from agent.mesh.snapshot_options import client_versions
 from agent.mesh.snapshot_terminating import terminating
 from agent.mesh.snapshot_upstreams import Dialler, outbound
 from agent.mesh.watch_questions import Answers, Central, Entry, Leaf, Revoked, Roots
+from catalog.queries.service_config import Subject as GovernedBy
 from catalog.queries.service_config import merge, subject_of
 from catalog.rows.config_entry import GLOBAL, PROXY_DEFAULTS, ProxyDefaults
 from catalog.rows.connect import CARoots, IssuedCertificate
@@ -91,7 +92,7 @@ def _merged(subject: Subject, place: Place, answers: Answers) -> NodeService | N
     A proxy that was told less at first would speak another protocol for a moment.
     """
     service = subject.registered
-    governed_by = subject_of(service) if place.central else None
+    governed_by = _governed_by(service) if place.central else None
     if governed_by is not None:
         central = answers.ask(Central(governed_by))
         if central is None:
@@ -102,6 +103,16 @@ def _merged(subject: Subject, place: Place, answers: Answers) -> NodeService | N
     expose = service.proxy.expose
     expose = replace(expose, paths=(*(expose.paths or ()), *subject.exposed))
     return replace(service, proxy=replace(service.proxy, expose=expose))
+
+
+def _governed_by(service: NodeService) -> GovernedBy | None:
+    """Whose config entries fill the gaps.
+
+    A sidecar that names a service and no instance is shown as it was registered, as by Consul 1.9;
+    but it has to speak as those expect who dial the service.
+    """
+    name = service.proxy.destination_service_name
+    return subject_of(service) or (GovernedBy(name) if name else None)
 
 
 class _Making(NamedTuple):

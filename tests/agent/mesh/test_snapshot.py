@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from agent.mesh.snapshot import Subject, build, roots_pem, seconds_of
 from agent.mesh.watch_questions import Central, Leaf, Revoked, Roots
 from catalog.queries.service_config import ServiceConfig, subject_of
+from catalog.queries.service_config import Subject as GovernedBy
 from catalog.rows.config_entry import ProxyDefaults
 from catalog.rows.connect import CARoots
 from catalog.rows.service import AccessLogs
@@ -52,6 +53,16 @@ def test_gaps_of_the_registration_are_filled_from_config_entries() -> None:
     assert "http" == world.config(sidecar()).listeners[0].chains[0].protocol
     alone = replace(PLACE, central=False)
     assert "tcp" == world.config(sidecar(), alone).listeners[0].chains[0].protocol
+
+
+def test_a_proxy_that_names_no_instance_speaks_as_its_service_does() -> None:
+    alone = sidecar()
+    alone = replace(alone, proxy=replace(alone.proxy, destination_service_id=""))
+    http = ServiceConfig(proxy_config={"protocol": "http"})
+
+    config = World().knows(Central(GovernedBy("web")), http).config(alone)
+
+    assert "http" == config.listeners[0].chains[0].protocol
 
 
 def test_nothing_is_told_before_the_gaps_are_filled() -> None:
