@@ -189,6 +189,25 @@ def test_a_failing_backend_gets_no_more_than_the_budget_of_retries(mesh_agents: 
         assert 500 < seen <= 500 * 1.2, "some retries, and no more than a fifth"
 
 
+def test_an_instance_that_nobody_serves_costs_no_request(mesh_agents: Cluster) -> None:
+    unserved = {"config": {"proconsul_managed": False}}
+    with instances(mesh_agents, "half-dead", {}, unserved) as apps:
+        front = caller(mesh_agents, "half-dead-front", "half-dead")
+        front.wait_reach("half-dead")
+        names = {each.name for each in apps}
+        wait_until(
+            lambda: explain(front.agent, "half-dead-front", "half-dead").instances == names,
+            what="both instances",
+        )
+
+        gets = spread(front.upstreams["half-dead"], 40)
+        posts = [front.call("half-dead", "/p", method="POST", body=b"x") for _ in range(20)]
+
+        assert {apps[0].name: 40} == dict(gets)
+        assert {200} == {answer.status for answer in posts}
+        assert 20 == apps[0].requests["POST", "/p"]
+
+
 def test_a_dead_application_is_503_and_explain_still_names_it(mesh_agents: Cluster) -> None:
     (nobody,) = free_ports(1)
     speak(mesh_agents.server, "http", "dead-back")

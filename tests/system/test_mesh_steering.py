@@ -9,7 +9,7 @@ import pytest
 
 from tests.system.agent_process import wait_until
 from tests.system.cluster import Cluster
-from tests.system.mesh_site import write_entry
+from tests.system.mesh_site import calling, write_entry
 from tests.system.mesh_traffic import (
     assert_share,
     caller,
@@ -253,6 +253,66 @@ def test_a_slow_answer_is_504_at_the_time_that_explain_tells(mesh_agents: Cluste
             assert 504 == answer.status
             assert timeout_s <= took_s < timeout_s + 0.4
             assert (said, source) == (found["Timeout"], found["TimeoutFrom"])
+
+
+def test_the_called_side_has_a_time_limit_of_its_own(mesh_agents: Cluster) -> None:
+    limited = {"config": {"local_request_timeout_ms": 300}}
+    with instances(mesh_agents, "local-back", limited) as apps:
+        front = caller(mesh_agents, "local-front", "local-back")
+        wait_all(front, "local-back", apps)
+        apps[0].delay_s = 1.0
+
+        assert 504 == front.call("local-back").status
+
+        (share,) = explain(front.agent, "local-front", "local-back").answer["Shares"]
+        verdict = share["Verdict"]
+        assert ("300ms", "local_request_timeout_ms") == (
+            verdict["Timeout"],
+            verdict["TimeoutFrom"],
+        )
+
+
+def test_shares_move_without_a_failure(mesh_agents: Cluster) -> None:
+    versions = [{"meta": {"version": str(number)}} for number in range(2)]
+    with instances(mesh_agents, "move-back", *versions) as apps:
+        subsets = {f"v{n}": {"Filter": f"Service.Meta.version == {n}"} for n in range(2)}
+        write_entry(mesh_agents.server, "service-resolver", "move-back", Subsets=subsets)
+        split(mesh_agents, "move-back", 100, 0)
+        front = caller(mesh_agents, "move-front", "move-back")
+        wait_all(front, "move-back", apps[:1])
+
+        with calling(front.upstreams["move-back"]) as tally:
+            split(mesh_agents, "move-back", 50, 50)
+            wait_all(front, "move-back", apps)
+            split(mesh_agents, "move-back", 0, 100)
+            wait_all(front, "move-back", apps[1:])
+
+        assert {"200"} == set(tally.outcomes), tally.failures
+        shares = explain(front.agent, "move-front", "move-back").shares
+        assert 100 == shares["v1.move-back.default.dc1"]
+
+
+def split(agents: Cluster, service: str, *weights: int) -> None:
+    """Split a service over its subsets v0 and so on."""
+    splits = [{"Weight": each, "ServiceSubset": f"v{n}"} for n, each in enumerate(weights)]
+    write_entry(agents.server, "service-splitter", service, Splits=splits)
+
+
+def test_a_prepared_query_leads_to_whom_it_finds(mesh_agents: Cluster) -> None:
+    tagged = [{"more": {"Tags": ["new"]}}, {"more": {"Tags": ["old"]}}]
+    with instances(mesh_agents, "query-target", *tagged) as apps:
+        query = {"Service": "query-target", "Connect": True, "Tags": ["new"]}
+        made = mesh_agents.server.request(
+            "POST", "/v1/query", {"Name": "find-new", "Service": query}
+        )
+        assert made.status == 200, made.body
+        upstream = {
+            "DestinationType": "prepared_query",
+            "DestinationName": "find-new",
+            "Config": {"protocol": "http"},
+        }
+        front = caller(mesh_agents, "query-front", upstream)
+        wait_all(front, "find-new", apps[:1])
 
 
 def test_what_is_too_much_at_once_is_503(mesh_agents: Cluster) -> None:

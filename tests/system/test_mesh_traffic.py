@@ -69,10 +69,15 @@ def test_curl_reaches_the_right_instance_and_explain_says_so(mesh_agents: Cluste
         explained = explain(one, "plain-front", "plain-back", "/hello?x=1")
         assert {"back-two"} == explained.instances
         assert explained.allowed
+        words = ("mesh", "explain", "plain-front", "plain-back", "GET", "/hello")
+        told = one.run(*words)
+        assert (0, True) == (told.returncode, b"two/back-two" in told.stdout)
 
         intend(mesh_agents.server, "plain-front", "plain-back", "deny")
         wait_answer(front, "plain-back", lambda a: a.status == 403)
         assert not explain(one, "plain-front", "plain-back").allowed
+        told = one.run(*words)
+        assert (1, True) == (told.returncode, b"Precedence: 9, Action: DENY" in told.stdout)
 
 
 def test_a_split_of_90_to_10_is_kept_over_many_requests(mesh_agents: Cluster) -> None:
@@ -149,6 +154,18 @@ def test_http2_from_end_to_end(mesh_agents: Cluster) -> None:
 
         assert b"/a?b 2 200" == said
         assert b"500 succeeded, 0 failed, 0 errored, 0 timeout" in load.stdout
+
+
+def test_a_client_of_http2_calls_an_application_of_http1(mesh_agents: Cluster) -> None:
+    with bulk_app() as port:
+        front = linked(mesh_agents, "mixed", "http", port)
+        url = f"http://{LOOPBACK}:{upstream_port(front)}/"
+        options = ("--http2-prior-knowledge", "-f", "-w", "%{http_version} %{size_download}")
+        wait_done(lambda: curl(*options, "-o/dev/null", url))
+
+        said = curl(*options, "-o/dev/null", url)
+
+        assert f"2 {BULK_BYTES}" == said.decode()
 
 
 def test_grpc_calls_of_all_kinds(mesh_agents: Cluster) -> None:
