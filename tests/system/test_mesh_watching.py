@@ -341,6 +341,15 @@ def test_connections_are_counted_open_and_by_bytes(agent: AgentProcess) -> None:
             lambda: value(agent, "consul_mesh_connections_open", **edge) == 0,
             what="no connection is open",
         )
+        intend(agent, "caller", "wire", "deny")
+        refused = {**edge, "direction": "inbound"}
+        wait_until(
+            lambda: (
+                not _echoes(caller.upstreams["wire"])
+                and value(agent, "consul_mesh_denied", **refused) > 0
+            ),
+            what="a refused connection is counted",
+        )
 
     assert value(agent, "consul_mesh_bytes_received", **edge) >= len(b"hello")
     assert value(agent, "consul_mesh_connections", **edge) >= 2
