@@ -176,7 +176,7 @@ def _share(share: WeightedCluster, percent: float, facts: RequestFacts, seen: Se
         balance=cluster.balance.policy,
         connect_timeout=_nanoseconds(cluster.connect_timeout_s),
         groups=tuple(_group(group, seen, in_use=group is used) for group in cluster.groups),
-        verdict=_verdict(target.service if target else cluster.service, cluster, facts, seen),
+        verdict=_verdict(target, cluster, facts, seen),
     )
 
 
@@ -232,8 +232,13 @@ def why_left_out(row: CheckServiceNode, target: ChainTarget | None) -> str:
     return "it is not dialled"
 
 
-def _verdict(service: str, cluster: Cluster, facts: RequestFacts, seen: Seen) -> Verdict | None:
+def _verdict(
+    target: ChainTarget | None, cluster: Cluster, facts: RequestFacts, seen: Seen
+) -> Verdict | None:
     """What the destination's own proxy decides; None if there is none that we know."""
+    if target is not None and target.datacenter != seen.source.datacenter:
+        return None  # intentions there are its own
+    service = target.service if target else cluster.service
     chain = _deciding(seen.destinations.get(service), service)
     identity = next(iter(seen.source.identities.values()), None)
     if chain is None or chain.policy is None or identity is None:
@@ -242,10 +247,10 @@ def _verdict(service: str, cluster: Cluster, facts: RequestFacts, seen: Seen) ->
     if chain.protocol == "tcp" or cluster.protocol == "tcp":
         decision = decide_connection(chain.policy, peer)
         return Verdict(service=service, allowed=decision.allowed, reason=decision.reason)
-    target = normalized_target(facts.target, chain.http)
-    if isinstance(target, Refusal):
-        return Verdict(service=service, allowed=False, reason=target.detail)
-    read = RequestFacts(_same_head(facts, target), target)
+    path = normalized_target(facts.target, chain.http)
+    if isinstance(path, Refusal):
+        return Verdict(service=service, allowed=False, reason=path.detail)
+    read = RequestFacts(_same_head(facts, path), path)
     decision = decide_request(chain.policy, peer, read)
     inbound = choose_route(chain.routes, read)
     return Verdict(

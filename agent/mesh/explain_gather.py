@@ -4,7 +4,7 @@ A build tells what it lacks; that is asked, and the build is made again, until i
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
@@ -92,7 +92,7 @@ class Gathering:
             targets=targets,
             local=is_local,
             declared=declared,
-            notes=tuple(sorted(set(self._failed.values()))),
+            notes=tuple(sorted({*self._failed.values(), *self._elsewhere(targets)})),
         )
 
     async def _proxy(self, service: str, *kinds: str) -> CheckServiceNode | None:
@@ -159,6 +159,12 @@ class Gathering:
             valid_after="",
             valid_before="",
         )
+
+    def _elsewhere(self, targets: Mapping[str, ChainTarget]) -> Iterable[str]:
+        """Who decides by intentions that are not known here: each datacenter has its own."""
+        for target in targets.values():
+            if target.datacenter != self._place.datacenter:
+                yield f"who may reach {target.service} in {target.datacenter} is decided there"
 
     def _targets(self) -> dict[str, ChainTarget]:
         """The targets of every chain that was asked for."""

@@ -106,6 +106,16 @@ async def test_a_prepared_query_is_explained_as_what_it_found() -> None:
     assert "other" == verdict.service
 
 
+async def test_another_datacenter_decides_by_its_own_intentions() -> None:
+    redirect = ServiceResolver(name="db", redirect=Redirect(datacenter="dc2"))
+    known = world(redirect).has("db", instance("db"), datacenter="dc2")
+
+    found = await explain_request(ASKED, FakeSources(known), "", PLACE, {})
+
+    assert found.shares[0].verdict is None
+    assert ("who may reach db in dc2 is decided there",) == found.notes
+
+
 async def test_a_destination_that_is_not_declared_is_explained_as_if() -> None:
     sources = FakeSources(world(source=sidecar("web")))
 
