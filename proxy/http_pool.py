@@ -72,6 +72,7 @@ class HttpPool:
         place = self._places.get(key)
         if place is None:
             place = self._places[key] = _Place(self, choice)
+            self.sweep_later()
         place.choice = choice
         (place.fresh_waiters if fresh else place.waiters).append(waiter)
         self.waiting += 1
@@ -94,7 +95,7 @@ class HttpPool:
             self.call_later(0.0, self._dial_again)
 
     def sweep_later(self) -> None:
-        """Something is idle: look in some time for how long."""
+        """Something is idle, or may come to nothing: look in some time for how long."""
         if not self._is_sweeping:
             self._is_sweeping = True
             self.call_later(SWEEP_INTERVAL_S, self._sweep)
@@ -114,7 +115,7 @@ class HttpPool:
             if place.is_empty:
                 del self._places[key]
         self._leaving = [place for place in self._leaving if not place.is_empty]
-        if self._places:
+        if self._places or self._leaving:
             self.sweep_later()
 
     def _retire(self, endpoint: str) -> None:
