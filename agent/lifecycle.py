@@ -159,7 +159,7 @@ class Lifecycle:
         if config.https_addrs:
             self._https = server_context(config)
             await agent.http.listen(config.https_addrs, tls=self._https)
-        if config.connect.enabled:
+        if config.connect.enabled or not config.server:
             await agent.door.listen(config.grpc_addrs)
         for place in config.dns_addrs:
             await agent.dns.start(place.host, place.port)

@@ -147,7 +147,8 @@ def _filled(template: Any, record: Record, at_s: float) -> Any:
             field = FIELDS.get(whole[1])
             value = None if field is None else field(record, at_s)
             return value[:TEXT_BYTES_MAX] if isinstance(value, str) else value
-    return template
+        case _:
+            return template
 
 
 class LogWriter:

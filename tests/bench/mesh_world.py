@@ -232,7 +232,7 @@ def chain_of(world: World, cluster: str, rules: list[dict[str, Any]]) -> dict[st
     filters = [named("rbac", kind, {"rules": rule}) for rule in rules]
     filters.append(named("router", "http.router.v3.Router", {}))
     routes = [{"match": {"prefix": "/"}, "route": {"cluster": cluster}}]
-    manager = {
+    http = {
         "stat_prefix": "http",
         "route_config": {
             "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}],
@@ -240,7 +240,7 @@ def chain_of(world: World, cluster: str, rules: list[dict[str, Any]]) -> dict[st
         "http_filters": filters,
     }
     kind = "network.http_connection_manager.v3.HttpConnectionManager"
-    return {"filters": [named("http", kind, manager)]}
+    return {"filters": [named("http", kind, http)]}
 
 
 def named(name: str, kind: str, fields: dict[str, Any]) -> dict[str, Any]:

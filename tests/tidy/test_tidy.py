@@ -43,6 +43,7 @@ WITHOUT_MIRROR = {
     "agent/cli/rows/*.py": "declarations; the tests of agent/cli/commands print them",
     "agent/http/routes/*.py": "declarations; replayed, documented and fuzzed",
     "agent/rpc/endpoints/*.py": "each answer is replayed by tests/compat/test_conformance.py",
+    "agent/mesh/xds/source.py": "a protocol; the tests of claims and of streams",
     "catalog/rows/*.py": "declarations; tests/catalog/test_shape.py and test_schema.py read them",
     "proxy/__main__.py": "tests/proxy/test_main.py starts it",
     "proxy/api/*.py": "values; tests/proxy/test_messages.py sends them",

@@ -61,7 +61,7 @@ def _tcp(chain: FilterChain, name: str) -> list[Json]:
 
 
 def _http(chain: FilterChain, listener: Listener, name: str) -> list[Json]:
-    manager: Json = {
+    connection: Json = {
         "stat_prefix": name,
         "codec_type": "AUTO",
         "route_config": route_configuration(name, chain.routes),
@@ -71,11 +71,11 @@ def _http(chain: FilterChain, listener: Listener, name: str) -> list[Json]:
         **_options(chain.http),
     }
     if chain.protocol != "http":
-        manager["http2_protocol_options"] = {"allow_connect": True}
+        connection["http2_protocol_options"] = {"allow_connect": True}
     if listener.direction == "outbound":
-        manager["use_remote_address"] = False
+        connection["use_remote_address"] = False
     kind = "filters.network.http_connection_manager.v3.HttpConnectionManager"
-    return [extension("http", kind, manager)]
+    return [extension("http", kind, connection)]
 
 
 def _http_filters(chain: FilterChain) -> list[Json]:

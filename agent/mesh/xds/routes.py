@@ -1,6 +1,6 @@
 """Routes of a filter chain as Envoy's virtual hosts."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Final
 
 from agent.mesh.xds.matching import route_matched
@@ -17,23 +17,20 @@ RETRY_WORDS: Final = frozenset(
 PERCENT_PARTS: Final = 10_000  # of one percent, so that 0.01 % can be told
 
 
-def route_configuration(name: str, routes: Iterable[Route]) -> Json:
+def route_configuration(name: str, routes: Sequence[Route]) -> Json:
     """One virtual host for each set of host names, in the order of its first route.
 
     Envoy chooses the host first and the route then, so a route of any host is tried in each.
     """
-    hosts: dict[tuple[str, ...], list[Json]] = {}
-    for route in routes:
-        names = route.match.hosts or (ANY,)
-        if names == (ANY,):
-            for others in hosts.values():
-                others.append(_route(route))
-            hosts.setdefault(names, [_route(route)])
-        else:
-            hosts.setdefault(names, []).append(_route(route))
+    every = (ANY,)
+    told = [(route.match.hosts or every, _route(route)) for route in routes]
     virtual = [
-        {"name": f"{name}:{number}", "domains": _domains(names), "routes": found}
-        for number, (names, found) in enumerate(hosts.items())
+        {
+            "name": f"{name}:{number}",
+            "domains": _domains(names),
+            "routes": [route for hosts, route in told if hosts in (names, every)],
+        }
+        for number, names in enumerate(dict.fromkeys(hosts for hosts, _ in told))
     ]
     return {"name": name, "virtual_hosts": virtual, "validate_clusters": False}
 

@@ -1,189 +1,16 @@
 import msgspec
-import pytest
 
 from agent.mesh.xds.names import CLUSTER, ENDPOINTS, IN_ORDER, LISTENER, SECRET
-from agent.mesh.xds.protobuf import StateOfTheWorld
 from agent.mesh.xds.resources import resources_of
-from agent.mesh.xds.session import Give
-from proxy.api import (
-    ClientTls,
-    Cluster,
-    Endpoint,
-    EndpointGroup,
-    Fault,
-    FilterChain,
-    HashPolicy,
-    HeaderEdits,
-    HeaderMatch,
-    HttpOptions,
-    Identity,
-    Intention,
-    Listener,
-    Mirror,
-    Permission,
-    Policy,
-    ProxyConfig,
-    QueryMatch,
-    RateLimit,
-    RetryPolicy,
-    Route,
-    RouteMatch,
-    ServerTls,
-    TlsVersions,
-    WeightedCluster,
-)
-
-IDENTITY = Identity(
-    service="web",
-    uri="spiffe://1.consul/ns/default/dc/dc1/svc/web",
-    serial="0a",
-    certificates_pem="certificates",
-    private_key_pem="key",
-    expires_at_s=1.5,
-)
-ROUTES = (
-    Route(
-        name="router:api[0]",
-        match=RouteMatch(
-            hosts=("api.example.com", "*.example.org"),
-            path_prefix="/v1",
-            headers=(
-                HeaderMatch(name="x-a", present=True),
-                HeaderMatch(name="x-b", suffix="z", ignore_case=True),
-                HeaderMatch(name="x-c", regex="a+", invert=True),
-            ),
-            query=(QueryMatch(name="q", exact="1"), QueryMatch(name="r", present=True)),
-            methods=("GET", "PUT"),
-            ignore_case=True,
-        ),
-        clusters=(
-            WeightedCluster(
-                cluster="v1.api.default.dc1",
-                weight=9000,
-                request_headers=HeaderEdits(set=(("x-split", "v1"),), remove=("x-old",)),
-                hash_policies=(
-                    HashPolicy(header="x-user", terminal=True),
-                    HashPolicy(cookie="session", cookie_ttl_s=0.0),
-                    HashPolicy(source_ip=True),
-                    HashPolicy(query_param="q"),
-                ),
-            ),
-            WeightedCluster(cluster="v2.api.default.dc1", weight=1000),
-        ),
-        prefix_rewrite="/",
-        timeout_s=3.5,
-        retry=RetryPolicy(on=("5xx", "unheard-of"), status_codes=(409,), per_try_timeout_s=1.0),
-        response_headers=HeaderEdits(add=(("x-served", "yes"),)),
-        mirror=Mirror(cluster="v2.api.default.dc1", percent=12.5),
-        fault=Fault(delay_s=0.1, delay_percent=1.0, abort_status=503, abort_percent=0.5),
-        rate_limit=RateLimit(per_second=10, burst=20),
-    ),
-    Route(name="resolver:api", clusters=(WeightedCluster(cluster="v1.api.default.dc1"),)),
-)
-CONFIG = ProxyConfig(
-    id="web-sidecar-proxy",
-    service="web",
-    identities={"web": IDENTITY},
-    roots_pem=("root 1", "root 2"),
-    listeners=(
-        Listener(
-            name="public",
-            direction="inbound",
-            address="0.0.0.0",
-            port=21000,
-            chains=(
-                FilterChain(
-                    tls=ServerTls(identity="web", versions=TlsVersions(min="TLSv1_3")),
-                    protocol="http2",
-                    destination="web",
-                    policy=Policy(
-                        destination="web",
-                        intentions=(
-                            Intention(
-                                source="api",
-                                precedence=9,
-                                permissions=(Permission(allow=True, path_exact="/ok"),),
-                            ),
-                        ),
-                    ),
-                    routes=(Route(name="local", clusters=(WeightedCluster(cluster="app"),)),),
-                    http=HttpOptions(forwarded_client_cert=True, merge_slashes=True),
-                    rate_limit=RateLimit(per_second=5, burst=5),
-                ),
-            ),
-        ),
-        Listener(
-            name="api",
-            direction="outbound",
-            path="/run/api.sock",
-            mode=0o660,
-            chains=(FilterChain(protocol="http", source="web", routes=ROUTES),),
-        ),
-        Listener(
-            name="mesh",
-            direction="gateway",
-            address="0.0.0.0",
-            port=8443,
-            chains=(
-                FilterChain(
-                    server_names=("*.dc2.internal.1.consul",),
-                    connections_max=5,
-                    idle_timeout_s=60.0,
-                    routes=(Route(name="dc2", clusters=(WeightedCluster(cluster="dc2"),)),),
-                ),
-            ),
-        ),
-    ),
-    clusters={
-        "app": Cluster(
-            name="app",
-            service="web",
-            protocol="http2",
-            groups=(EndpointGroup(target="app", endpoints=(Endpoint(id="a", path="/a.sock"),)),),
-        ),
-        "v1.api.default.dc1": Cluster(
-            name="v1.api.default.dc1",
-            service="api",
-            connections_max=7,
-            groups=(
-                EndpointGroup(
-                    target="v1",
-                    tls=ClientTls(identity="web", server_name="api.sni", peer_uris=("spiffe://b",)),
-                    endpoints=(Endpoint(id="n/1", address="10.0.0.1", port=1, weight=3),),
-                ),
-                EndpointGroup(
-                    target="v2",
-                    tls=ClientTls(identity="web", server_name="v2.sni", peer_uris=("spiffe://c",)),
-                    endpoints=(Endpoint(id="n/2", address="10.0.0.2", port=2),),
-                ),
-            ),
-        ),
-        "v2.api.default.dc1": Cluster(name="v2.api.default.dc1", service="api"),
-        "dc2": Cluster(
-            name="dc2",
-            service="",
-            groups=(
-                EndpointGroup(
-                    target="dc2",
-                    tls=ClientTls(ca_file="/ca.pem", cert_file="/c", key_file="/k"),
-                    endpoints=(Endpoint(id="g", address="gateway.example", port=8443),),
-                ),
-            ),
-        ),
-    },
-)
+from tests.agent.mesh.xds.xds_world import CONFIG, IDENTITY
 
 
-@pytest.mark.parametrize("type_url", IN_ORDER)
-def test_every_resource_is_one_of_envoys(type_url: str) -> None:
-    resources = resources_of(CONFIG)[type_url]
+def test_every_type_is_there_by_name() -> None:
+    resources = resources_of(CONFIG)
 
-    # Unknown fields and values are errors of the conversion.
-    StateOfTheWorld().written(
-        Give(type_url=type_url, version="1", nonce="1", resources=resources, versions={})
-    )
-
-    assert resources
+    assert set(IN_ORDER) == resources.keys()
+    assert {"public", "api", "mesh"} == resources[LISTENER].keys()
+    assert {"leaf:web", "roots"} == resources[SECRET].keys()
 
 
 def test_keys_are_only_in_secrets() -> None:
@@ -194,37 +21,9 @@ def test_keys_are_only_in_secrets() -> None:
         assert "'inline_string'" not in str(resources[type_url])
 
 
-def test_failover_is_a_priority_with_its_own_identity() -> None:
-    resources = resources_of(CONFIG)
-
-    groups = resources[ENDPOINTS]["v1.api.default.dc1"]["endpoints"]
-    assert [0, 1] == [group["priority"] for group in groups]
-    matches = resources[CLUSTER]["v1.api.default.dc1"]["transport_socket_matches"]
-    assert ["api.sni", "v2.sni"] == [
-        match["transport_socket"]["typed_config"]["sni"] for match in matches
-    ]
-
-
-def test_a_cluster_with_a_host_name_is_looked_up_by_envoy() -> None:
-    resources = resources_of(CONFIG)
-
-    assert "STRICT_DNS" == resources[CLUSTER]["dc2"]["type"]
-    assert "dc2" not in resources[ENDPOINTS]
-
-
 def test_a_renewed_leaf_changes_nothing_but_its_secret() -> None:
     renewed = msgspec.structs.replace(IDENTITY, certificates_pem="another")
     after = resources_of(msgspec.structs.replace(CONFIG, identities={"web": renewed}))
 
     before = resources_of(CONFIG)
     assert [SECRET] == [type_url for type_url in IN_ORDER if before[type_url] != after[type_url]]
-
-
-def test_a_route_of_any_host_is_tried_for_each_host() -> None:
-    (_, outbound, _) = resources_of(CONFIG)[LISTENER].values()
-
-    manager = outbound["filter_chains"][0]["filters"][0]["typed_config"]
-    named, every = manager["route_config"]["virtual_hosts"]
-    assert ["router:api[0]", "resolver:api"] == [route["name"] for route in named["routes"]]
-    assert ["*"] == every["domains"]
-    assert ["resolver:api"] == [route["name"] for route in every["routes"]]
