@@ -13,7 +13,7 @@ import trustme
 
 from tests.system.agent_process import LOOPBACK, AgentProcess, free_ports
 from tests.system.cluster import Cluster
-from tests.system.mesh_site import App, app, call, intend, speak, write_entry
+from tests.system.mesh_site import App, Line, app, call, echo, intend, register, speak, write_entry
 from tests.system.mesh_traffic import caller, explain, instances, wait_answer, wait_done
 
 pytestmark = pytest.mark.system
@@ -97,6 +97,52 @@ def test_an_ingress_gateway_speaks_tls_for_its_hosts(mesh_agents: Cluster, tmp_p
         assert "/a" == ask("safe.example", "--http2")["path"]
         with pytest.raises(AssertionError, match=r"subject name|does not match"):
             ask("unsafe.example")
+
+
+def test_an_ingress_gateway_carries_bytes(mesh_agents: Cluster) -> None:
+    (port,) = free_ports(1)
+    with echo() as backend:
+        register(mesh_agents.clients["two"], "in-bytes", backend)
+        listener = {"Port": port, "Protocol": "tcp", "Services": [{"Name": "in-bytes"}]}
+        write_entry(mesh_agents.server, "ingress-gateway", "in-tcp", Listeners=[listener])
+        gateway(mesh_agents.clients["one"], "ingress-gateway", "in-tcp")
+
+        def exchange() -> None:
+            with Line(port) as line:
+                assert line.ask(b"hello") == b"hello"
+
+        wait_done(exchange)
+
+
+def test_an_api_gateway_sends_requests_where_its_routes_say(mesh_agents: Cluster) -> None:
+    server = mesh_agents.server
+    (port,) = free_ports(1)
+    with instances(mesh_agents, "api-shop", {}), instances(mesh_agents, "api-cart", {}):
+        listener = {"Name": "web", "Port": port, "Protocol": "http", "Hostname": "*.example"}
+        write_entry(server, "api-gateway", "api-gate", Listeners=[listener])
+        to_cart = {
+            "Matches": [{"Path": {"Match": "prefix", "Value": "/cart"}}],
+            "Services": [{"Name": "api-cart"}],
+            "Filters": {"Headers": [{"Set": {"x-via": "gate"}}], "URLRewrite": {"Path": "/c"}},
+        }
+        to_shop = {"Services": [{"Name": "api-shop"}]}
+        write_entry(
+            server,
+            "http-route",
+            "api-route",
+            Parents=[{"Kind": "api-gateway", "Name": "api-gate", "SectionName": "web"}],
+            Hostnames=["shop.example"],
+            Rules=[to_cart, to_shop],
+        )
+        gateway(mesh_agents.clients["one"], "api-gateway", "api-gate")
+
+        wait_served(port, "shop.example", "api-shop-0")
+        cart = call(port, "/cart/1", headers={"Host": "shop.example"})
+        assert ("api-cart-0", "/c/1") == (cart.served_by, cart.seen["path"])
+        assert ["x-via", "gate"] in [[n.lower(), v] for n, v in cart.seen["headers"]]
+        assert "404" == served(port, "other.example")
+        intend(server, "api-gate", "api-shop", "deny")
+        wait_served(port, "shop.example", "403")
 
 
 # The way out.
