@@ -59,6 +59,8 @@ def decide(
     if isinstance(request, Refusal):
         return _refused(request)
     if chain.policy is not None:
+        if chain.policy.jwt_providers:
+            record.path = jwt.shown(chain.policy.jwt_providers, head.target).decode("latin-1")
         admitted = _admitted(chain.policy, serving, facts, head, request)
         if isinstance(admitted, Reply):
             return admitted

@@ -87,6 +87,19 @@ def verify(providers: Sequence[JwtProvider], facts: RequestFacts) -> Verified:
     return Verified(claims, frozenset(remove), tuple(passed_on), frozenset(drop_parameters))
 
 
+def shown(providers: Sequence[JwtProvider], target: bytes) -> bytes:
+    """A target as logs and taps may show it: without what may be a token, valid or not."""
+    if b"?" not in target:
+        return target
+    names = (
+        location.query_param.encode()
+        for provider in providers
+        for location in provider.locations or DEFAULT_LOCATIONS
+        if location.query_param
+    )
+    return _without_parameters(target, frozenset(names))
+
+
 def apply(verified: Verified, head: RequestHead) -> None:
     """Change a request as verifying it demands: tokens that end here go, payloads come."""
     if verified.remove:

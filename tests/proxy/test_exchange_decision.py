@@ -67,6 +67,18 @@ def test_a_token_that_is_missing_is_a_reason():
     assert found.detail.endswith("no valid token of okta")
 
 
+def test_a_token_in_the_query_is_not_written_down():
+    policy = Policy(
+        destination="web",
+        intentions=(Intention(source="api", precedence=9),),
+        trust_domains=("td",),
+        jwt_providers=(JwtProvider(name="okta", keys='{"keys":[]}'),),
+    )
+    world = World(chain=chain_of(policy=policy))
+    _, record = decided(world, asked(b"/a?x=1&access_token=secret&y=2"), API)
+    assert "/a?x=1&y=2" == record.path
+
+
 def test_a_header_that_only_a_token_may_fill_is_taken_from_who_has_none():
     policy = Policy(
         destination="web",

@@ -17,7 +17,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from proxy.api import JwtLocation, JwtProvider
 from proxy.core.request import RequestFacts
 from proxy.http import Headers, RequestHead
-from proxy.jwt import TOKEN_BYTES_MAX, Verified, apply, verify
+from proxy.jwt import TOKEN_BYTES_MAX, Verified, apply, shown, verify
 
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC = ec.generate_private_key(ec.SECP256R1())
@@ -283,3 +283,12 @@ def test_library_is_loaded_with_the_first_token() -> None:
     code = "import sys, proxy.jwt; sys.exit('jwt' in sys.modules)"
 
     assert 0 == subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode
+
+
+def test_a_target_is_shown_without_tokens() -> None:
+    elsewhere = JwtProvider(name="x", locations=(JwtLocation(query_param="jwt"),))
+
+    assert b"/a" == shown((OKTA,), b"/a?access_token=x")
+    assert b"/a?access_token=x" == shown((elsewhere,), b"/a?access_token=x&jwt=y")
+    assert b"/a?b" == shown((OKTA, elsewhere), b"/a?b&%6awt=y")
+    assert b"/a" == shown((OKTA,), b"/a")
