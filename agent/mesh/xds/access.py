@@ -9,6 +9,7 @@ denies: Envoy is not told of the keys.
 
 import re
 from collections.abc import Iterable, Sequence
+from urllib.parse import quote
 
 from agent.mesh.xds.matching import headers_matched, path_matched
 from agent.mesh.xds.names import Json
@@ -43,7 +44,8 @@ def rules_of(policy: Policy, *, is_http: bool) -> Json:
 
 def source_matched(source: str) -> Json:
     """The principal of a service, in any datacenter of the mesh; ``*``: of every service."""
-    name = "[^/]+" if source == ANY else re.escape(source)
+    # As a certificate writes it; names differ by more than their case, here and in the proxy.
+    name = "[^/]+" if source == ANY else f"(?i:{re.escape(quote(source, safe=''))})"
     uri = f"spiffe://[^/]+/ns/[^/]+/dc/[^/]+/svc/{name}"
     matcher = {"safe_regex": {"regex": uri}}
     return {"authenticated": {"principal_name": matcher}}

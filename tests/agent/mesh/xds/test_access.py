@@ -177,3 +177,13 @@ def test_headers_are_conditions_too() -> None:
 
     assert lets_in(rules, Request(uri_of("web"), team="red"))
     assert not lets_in(rules, Request(uri_of("web"), team="blue"))
+
+
+def test_a_source_is_known_by_how_its_certificate_writes_it() -> None:
+    denied = Intention(source="Web shop", precedence=9)
+    rules = rules_of(
+        Policy(destination="back", intentions=(denied,), default_allow=True), is_http=False
+    )
+
+    assert not lets_in(rules, Request(uri_of("web%20shop")))
+    assert lets_in(rules, Request(uri_of("web")))
