@@ -69,6 +69,8 @@ class Fault(StrEnum):
     """A limit was reached here."""
     CLIENT = "client-gone"
     """The client went away."""
+    DENIED = "denied"
+    """The client lost access while it was served."""
 
 
 class Answer(Protocol):

@@ -115,6 +115,14 @@ class Http1Server(Timed, Handler, Answer):
         elif self._unread and not self._is_reading:
             self._read()
 
+    def cut(self, fault: Fault) -> None:
+        """End what is open, if anything is."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            self._is_over = True
+            exchange.reset(fault)
+            self._carrier.abort()
+
     def changed(self) -> None:
         """Look again whether the connection should end."""
         if self._head is None and not self._is_over:

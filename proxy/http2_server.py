@@ -214,6 +214,13 @@ class Http2Server(Timed, Handler):
     def resume_writing(self) -> None:
         self._handle(self._end.release())
 
+    def cut(self, fault: Fault) -> None:
+        """End all streams that are open."""
+        for stream in list(self._streams.values()):
+            self._end.reset(stream.id, Code.CANCEL)
+            stream.broken(fault)
+        self.link.flush()
+
     def changed(self) -> None:
         """Look again whether the connection should end."""
         if self._serving.is_draining and not self._is_warned and not self._end.is_dead:

@@ -1,7 +1,8 @@
 """An accepted connection that carries HTTP, of the version that its first bytes or ALPN tell.
 
 It counts as one connection, and ends when its peer's certificate was revoked. Who may do what is
-asked again for each request.
+asked again for each request; what is open of a peer that may do nothing any more is cut, as a
+WebSocket or a stream may stay open for days.
 
 Source: RFC 9113 section 3.3 (prior knowledge of HTTP/2).
 """
@@ -12,9 +13,11 @@ from typing import Final
 from typing_extensions import override
 
 from proxy.connection import Carrier, Facts, Handler
+from proxy.core.authorize import is_shut_out
 from proxy.deadlines import Deadlines
 from proxy.exchange import HttpExchanges
 from proxy.exchange_origin import Origin
+from proxy.http import Fault
 from proxy.http1_server import Http1Server
 from proxy.http2_server import Http2Server
 from proxy.serving import Record, Serving
@@ -110,6 +113,9 @@ class HttpServer(Handler):
         if self._is_revoked():
             self._carrier.abort()
         elif self._codec is not None:
+            policy = self._serving.chain.policy
+            if policy is not None and is_shut_out(policy, self._facts.peer):
+                self._codec.cut(Fault.DENIED)
             self._codec.changed()
 
     def _is_revoked(self) -> bool:

@@ -68,6 +68,17 @@ def decide_request(
     return ready.default
 
 
+def is_shut_out(policy: Policy, peer: Peer | None) -> bool:
+    """Whether the peer may make no request at all, whatever it asks for."""
+    ready = _ready(policy)
+    found = _intention_of(ready, policy, peer)
+    if isinstance(found, Decision):
+        return not found.allowed
+    if not found.rules:
+        return not found.connection.allowed
+    return not ready.default.allowed and not any(each.allowed for _, each in found.rules)
+
+
 class _ReadyIntention(msgspec.Struct, frozen=True):
     """An intention with all decisions that it can lead to."""
 

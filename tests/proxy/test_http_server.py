@@ -1,11 +1,16 @@
 import pytest
 
-from proxy.api import ProxyConfig
+from proxy.api import FilterChain, Intention, Policy, ProxyConfig
 from proxy.connection import Facts, Peer
+from proxy.core.http2 import ClientEnd, Limits
+from proxy.core.http2_events import Broken
 from proxy.http1_server import IDLE_TIMEOUT_S
 from proxy.http_server import PREFACE
-from tests.proxy.http_world import World
+from tests.proxy.http_world import World, chain_of
+from tests.proxy.test_http1_client import request
 
+WEBSOCKET = b"GET /ws HTTP/1.1\r\nHost: web\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+SWITCHED = b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 GET = b"GET /a HTTP/1.1\r\nHost: web\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 HTTP2 = PREFACE + b"\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
@@ -108,3 +113,42 @@ def test_a_request_that_was_on_its_way_when_draining_began_is_answered():
     world.advance()
     world.answer(OK)
     assert client.take().startswith(b"HTTP/1.1 200 ")
+
+
+def guarded(*allowed: str) -> FilterChain:
+    intentions = [Intention(source=name, precedence=9, allow=True) for name in allowed]
+    policy = Policy(destination="web", intentions=tuple(intentions), trust_domains=("td",))
+    return chain_of(policy=policy)
+
+
+def test_a_websocket_of_who_lost_access_is_cut_and_an_idle_connection_is_not():
+    world = World(chain=guarded("api"))
+    client, idle = world.ask(WEBSOCKET, PEER), world.connect(PEER)
+    world.answer(SWITCHED)
+
+    world.change(chain=guarded("api", "other"))
+    assert not client.is_closed
+    world.change(chain=guarded("other"))
+
+    assert (True, False) == (client.is_aborted, idle.is_closed)
+    assert world.instance().is_closed
+    assert ["denied"] == world.records[-1].flags
+    assert 0 == world.web.active
+
+
+def test_streams_of_who_lost_access_are_cut():
+    world = World(chain=guarded("api"))
+    client = world.connect(PEER, alpn="h2")
+    end = ClientEnd(Limits())
+    end.begin()
+    stream_id, _ = end.open(request(), end=True)
+    client.receive(end.take())
+    world.advance()
+
+    world.change(chain=guarded())
+    world.advance()
+
+    events = end.receive(client.take(), 0.0)
+    assert [stream_id] == [each.stream_id for each in events if isinstance(each, Broken)]
+    assert not client.is_closed
+    assert 0 == world.web.active

@@ -10,7 +10,14 @@ from proxy.api import (
     Policy,
 )
 from proxy.connection import Peer
-from proxy.core.authorize import FOREIGN, NO_PEER, NOT_A_SERVICE, decide_connection, decide_request
+from proxy.core.authorize import (
+    FOREIGN,
+    NO_PEER,
+    NOT_A_SERVICE,
+    decide_connection,
+    decide_request,
+    is_shut_out,
+)
 from proxy.core.request import RequestFacts
 from proxy.core.screen import screen
 from proxy.http import Headers, RequestHead
@@ -353,3 +360,22 @@ def test_token_of_an_intention_is_needed_beside_its_permissions() -> None:
 
     assert not decide_request(policy, API, facts_of(), {}).allowed
     assert decide_request(policy, API, facts_of(), ADMIN).allowed
+
+
+@pytest.mark.parametrize(
+    ("policy", "peer", "expected"),
+    [
+        (policy_of(default_allow=True), API, False),
+        (policy_of(default_allow=True), None, True),
+        (policy_of(), API, True),
+        (policy_of(Intention(source="api", precedence=9, allow=True)), API, False),
+        (policy_of(Intention(source="api", precedence=9), default_allow=True), API, True),
+        (permitted(Permission(allow=True, path_exact="/a")), API, False),
+        (permitted(Permission(allow=False, path_exact="/a")), API, True),
+        (permitted(Permission(allow=False, path_exact="/a"), default_allow=True), API, False),
+    ],
+)
+def test_who_may_make_no_request_at_all_is_shut_out(
+    policy: Policy, peer: Peer | None, expected: bool
+) -> None:
+    assert expected == is_shut_out(policy, peer)
