@@ -3,8 +3,9 @@
 Two questions: does somebody want it (the route's policy; a connection that could not be made, or
 that was closed under a request, is tried once more without any), and is it safe? What may have had
 an effect is never repeated: a method that is not idempotent only if no byte of it was sent, or if
-the peer said that it was not touched. Source: RFC 9110 9.2.2; Consul's RetryOn; Envoy's
-x-envoy-retry-on; fully jittered exponential back-off as in Envoy.
+the peer said that it was not touched. The statuses of gRPC are the exception, if the policy names
+them. Source: RFC 9110 9.2.2; Consul's RetryOn; Envoy's x-envoy-retry-on; fully jittered exponential
+back-off as in Envoy.
 """
 
 from collections.abc import Callable
@@ -31,6 +32,7 @@ _GRPC_WORDS: Final = {
     b"13": "internal",
     b"14": "unavailable",
 }
+_GRPC_STATUSES: Final = frozenset(_GRPC_WORDS.values())
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,13 +58,15 @@ def retry_reason(
 
     ``retries`` counts those that were made already.
     """
-    if outcome.fault in FINAL_FAULTS or not is_safe(method, outcome):
+    if outcome.fault in FINAL_FAULTS or not outcome.is_replayable:
         return None
+    safe = is_safe(method, outcome)
     if policy is not None and retries < policy.count:
         wanted = _word(policy, outcome)
-        if wanted is not None:
+        # Every call of gRPC is a POST: who names a status of gRPC means just those.
+        if wanted is not None and (safe or wanted in _GRPC_STATUSES):
             return wanted
-    if outcome.fault in FREE_FAULTS and retries < FREE_RETRIES:
+    if safe and outcome.fault in FREE_FAULTS and retries < FREE_RETRIES:
         return outcome.fault.value
     return None
 

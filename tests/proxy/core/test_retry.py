@@ -189,3 +189,18 @@ def test_budget_is_never_overdrawn(steps: list[tuple[bool, int]]) -> None:
             budget.give_back()
 
     assert extra <= 3
+
+
+@pytest.mark.parametrize(
+    ("word", "outcome", "expected"),
+    [
+        ("unavailable", Outcome(grpc_status=b"14", bytes_sent=9), "unavailable"),
+        ("unavailable", Outcome(grpc_status=b"14", bytes_sent=9, is_replayable=False), None),
+        ("5xx", Outcome(status=503, bytes_sent=9), None),
+        ("reset", Outcome(fault=Fault.RESET, bytes_sent=9), None),
+    ],
+)
+def test_a_call_of_grpc_is_repeated_if_the_policy_names_its_status(
+    word: str, outcome: Outcome, expected: str | None
+) -> None:
+    assert expected == retry_reason(RetryPolicy(on=(word,)), b"POST", outcome, 0)
