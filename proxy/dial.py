@@ -69,13 +69,16 @@ async def _carrier(
     except BaseException:
         sock.close()
         raise
-    if in_mesh := bool(tls.identity or tls.peer_uris):
-        try:
-            _check(peer_of(session.tls), tls, contexts)
-        except DialError:
-            sock.close()
-            raise
-    return TlsCarrier(sock, loop, session, is_strict=in_mesh)
+    if not (tls.identity or tls.peer_uris):
+        return TlsCarrier(sock, loop, session, is_strict=False)
+    try:
+        peer = _checked(peer_of(session.tls), tls, contexts)
+    except DialError:
+        sock.close()
+        raise
+    carrier = TlsCarrier(sock, loop, session, is_strict=True)
+    contexts.dialled(peer, carrier)
+    return carrier
 
 
 async def _connected(endpoint: Endpoint, loop: asyncio.AbstractEventLoop) -> socket.socket:
@@ -133,8 +136,8 @@ async def _addresses(
     ]
 
 
-def _check(peer: Peer | None, tls: ClientTls, contexts: Contexts) -> None:
-    """Raises DialError unless the peer is one that was meant."""
+def _checked(peer: Peer | None, tls: ClientTls, contexts: Contexts) -> Peer:
+    """The peer, if it is one that was meant. Raises DialError."""
     if peer is None:
         raise DialError("the peer's certificate has no URI")
     if contexts.is_revoked(peer):
@@ -142,6 +145,7 @@ def _check(peer: Peer | None, tls: ClientTls, contexts: Contexts) -> None:
     if not any(is_same(peer, uri) for uri in tls.peer_uris):
         expected = " or ".join(tls.peer_uris) or "nobody"
         raise DialError(f"the peer is {peer.uri}, not {expected}")
+    return peer
 
 
 def is_same(peer: Peer, uri: str) -> bool:

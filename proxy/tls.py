@@ -14,9 +14,10 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from tempfile import NamedTemporaryFile
 from typing import Final, cast
+from weakref import WeakSet
 
 from proxy.api import ClientTls, Identity, ProxyConfig, ServerTls, TlsVersions
-from proxy.connection import Peer
+from proxy.connection import Carrier, Peer
 from proxy.core.spiffe import parse_peer
 
 CONTEXTS_MAX: Final = 256  # a gateway has one for each service and direction; the rest is stale
@@ -39,13 +40,25 @@ class Contexts:
 
     def __init__(self, config: ProxyConfig) -> None:
         self._kept: OrderedDict[Hashable, ssl.SSLContext] = OrderedDict()
+        self._dialled: dict[str, WeakSet[Carrier]] = {}  # by the serial of who answered
         self.update(config)
 
     def update(self, config: ProxyConfig) -> None:
-        """Use this configuration's identities, roots and revoked serials from now on."""
+        """Use this configuration's identities, roots and revoked serials from now on.
+
+        Connections to instances whose certificates are revoked are cut.
+        """
         self._config = config
         self._roots = "\n".join(config.roots_pem)
         self._revoked = frozenset(serial.lower() for serial in config.revoked)
+        for serial in self._revoked & self._dialled.keys():
+            for carrier in tuple(self._dialled[serial]):
+                carrier.abort()
+        self._dialled = {serial: kept for serial, kept in self._dialled.items() if kept}
+
+    def dialled(self, peer: Peer, carrier: Carrier) -> None:
+        """A connection was made to a peer: it ends when that one's certificate is revoked."""
+        self._dialled.setdefault(peer.serial, WeakSet()).add(carrier)
 
     def is_revoked(self, peer: Peer) -> bool:
         """Whether the peer's certificate was revoked."""

@@ -174,6 +174,20 @@ async def test_revoked_instance_is_refused(authority: Authority) -> None:
             await dialled(at(port), CALLED, caller_site.contexts)
 
 
+async def test_connection_to_an_instance_that_is_revoked_then_is_cut(authority: Authority) -> None:
+    async with called(authority) as (site, port):
+        caller_site = Site(authority, "web", plain_chain())
+        pinger = Pinger()
+        await connect(at(port), CALLED, caller_site.contexts, lambda: pinger, (), TIMEOUT_S)
+
+        caller_site.configure(revoked=("0f:0f",))
+        assert not pinger.carrier.is_closing()
+        caller_site.configure(revoked=(site.config.identities["api"].serial.upper(),))
+
+        assert pinger.carrier.is_closing()
+        await until(lambda: pinger.lost)
+
+
 async def test_instance_without_tls_is_refused(authority: Authority) -> None:
     async with backend() as port:
         with pytest.raises(DialError, match="TLS"):
