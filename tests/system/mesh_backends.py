@@ -4,9 +4,11 @@ import contextlib
 import hashlib
 import http.server
 import os
+import queue
 import socket
 import socketserver
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -97,6 +99,45 @@ def bulk_app() -> Iterator[int]:
         yield server.server_address[1]
 
 
+class Events:
+    """Events that an application sends one at a time, each when `send` is called."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.texts: queue.Queue[bytes] = queue.Queue()
+
+    def send(self, text: bytes) -> None:
+        """Have the application send an event; an empty one is the end."""
+        self.texts.put(text)
+
+
+@contextmanager
+def event_app() -> Iterator[Events]:
+    """An application over HTTP/1.1 whose one answer is a stream of events, in chunks."""
+    events = Events()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            text = b"-"
+            while text:
+                text = events.texts.get()
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(text), text))
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep the test's output quiet."""
+
+    server = http.server.ThreadingHTTPServer((LOOPBACK, 0), Handler)
+    events.port = server.server_address[1]
+    with served(server):
+        yield events
+
+
 @contextmanager
 def unix_app(path: str) -> Iterator[None]:
     """An application on a Unix socket that says ``from a socket``."""
@@ -170,6 +211,9 @@ def _speak_http2(stream: socket.socket) -> None:
 class _Echo(grpc.GenericRpcHandler):
     """Methods of all kinds, on bytes."""
 
+    def __init__(self) -> None:
+        self._calls: Counter[bytes] = Counter()
+
     @override
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
         methods = {
@@ -179,6 +223,7 @@ class _Echo(grpc.GenericRpcHandler):
             "/echo/both": grpc.stream_stream_rpc_method_handler(self._both),
             "/echo/fail": grpc.unary_unary_rpc_method_handler(self._fail),
             "/echo/hang": grpc.unary_unary_rpc_method_handler(self._hang),
+            "/echo/second": grpc.unary_unary_rpc_method_handler(self._second),
         }
         return methods.get(details.method)
 
@@ -201,6 +246,13 @@ class _Echo(grpc.GenericRpcHandler):
     def _fail(self, _: bytes, context: grpc.ServicerContext) -> bytes:
         context.abort(grpc.StatusCode.NOT_FOUND, "no such thing: ü")
         return b""
+
+    def _second(self, asked: bytes, context: grpc.ServicerContext) -> bytes:
+        """The first call with these bytes fails."""
+        self._calls[asked] += 1
+        if self._calls[asked] == 1:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+        return str(self._calls[asked]).encode()
 
     def _hang(self, _: bytes, context: grpc.ServicerContext) -> bytes:
         ended = threading.Event()

@@ -4,6 +4,8 @@ import http.client
 import json
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -19,6 +21,7 @@ from tests.system.mesh_backends import (
     bulk_app,
     counting_app,
     digest,
+    event_app,
     grpc_app,
     http2_app,
     unix_app,
@@ -26,6 +29,7 @@ from tests.system.mesh_backends import (
 )
 from tests.system.mesh_site import (
     REACH_WAIT_S,
+    Sidecar,
     app,
     echo,
     intend,
@@ -138,6 +142,51 @@ def test_a_server_may_speak_first(mesh_agents: Cluster) -> None:
         wait_done(greeted)
 
 
+def test_events_arrive_as_they_are_sent(mesh_agents: Cluster) -> None:
+    with event_app() as events:
+        front = linked(mesh_agents, "event", "http", events.port)
+        wait_listens(front)
+        wait_until(
+            lambda: explain(front.agent, "event-front", "event-back").instances,
+            what="the instance",
+        )
+        with http_answer(front) as answer:
+            assert 200 == answer.status
+            for text in (b"one", b"two", b"three"):
+                events.send(text)
+                assert text == answer.read1(100)
+            events.send(b"")
+            assert b"" == answer.read()
+
+
+@contextmanager
+def http_answer(front: Sidecar) -> Iterator[http.client.HTTPResponse]:
+    """The head of an answer, whose body is still to come."""
+    connection = http.client.HTTPConnection(LOOPBACK, upstream_port(front), timeout=10)
+    try:
+        connection.request("GET", "/")
+        yield connection.getresponse()
+    finally:
+        connection.close()
+
+
+def test_requests_of_unusual_forms(mesh_agents: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "body").write_bytes(b"x" * 100_000)
+    with app("form") as back:
+        front = linked(mesh_agents, "form", "http", back.port)
+        front.wait_reach("form-back")
+        url = f"http://{LOOPBACK}:{upstream_port(front)}"
+        body = f"@{tmp_path / 'body'}"
+
+        head = front.call("form-back", "/h", method="HEAD")
+        expecting = curl("-f", "-H", "Expect: 100-continue", "--data-binary", body, f"{url}/e")
+        odd = front.call("form-back", "/a/../b//c?d=%2F&e=%", method="DELETE")
+
+        assert (200, b"") == (head.status, head.body)
+        assert "x" * 100_000 == json.loads(expecting)["body"]
+        assert ("DELETE", "/b//c?d=%2F&e=%") == (odd.seen["method"], odd.seen["path"])
+
+
 def test_http2_from_end_to_end(mesh_agents: Cluster) -> None:
     with http2_app() as port:
         front = linked(mesh_agents, "two", "http2", port)
@@ -192,6 +241,24 @@ def test_grpc_calls_of_all_kinds(mesh_agents: Cluster) -> None:
     assert (grpc.StatusCode.NOT_FOUND, "no such thing: ü") == failed
     assert grpc.StatusCode.UNIMPLEMENTED == unknown[0]
     assert grpc.StatusCode.DEADLINE_EXCEEDED == late[0]
+
+
+def test_a_grpc_call_is_tried_again_where_the_router_says(mesh_agents: Cluster) -> None:
+    retrying = {"Destination": {"NumRetries": 2, "RetryOn": ["unavailable"]}}
+    with grpc_app() as port:
+        front = linked(mesh_agents, "retry", "grpc", port)
+        wait_listens(front)
+        with grpc.insecure_channel(f"{LOOPBACK}:{upstream_port(front)}") as channel:
+            second = channel.unary_unary("/echo/second")
+            wait_done(lambda: channel.unary_unary("/echo/unary")(b"", timeout=5))
+            with pytest.raises(grpc.RpcError):
+                second(b"without", timeout=5)
+
+            write_entry(mesh_agents.server, "service-router", "retry-back", Routes=[retrying])
+
+            keys = (f"key {number}".encode() for number in range(1000))
+            wait_done(lambda: second(next(keys), timeout=5))
+            assert b"2" == second(b"with", timeout=5)
 
 
 def rpc_error(channel: grpc.Channel, method: str, timeout: float) -> tuple[grpc.StatusCode, str]:
