@@ -32,22 +32,27 @@ REQUEST_TIMEOUT_S = 30.0
 # What a failed test shows of the agent's log: enough for the cause, not a whole run.
 LOG_TAIL_BYTES = 8000
 PORT_NAMES = ("http", "dns", "serf-lan", "serf-wan", "server")
+# The kernel draws ports at random: of a hundred that are not bound yet, two are soon the same.
+_given: set[int] = set()
 
 Found = TypeVar("Found")
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody had bound a moment ago, free for both TCP and UDP."""
+    """Ports that nobody had bound a moment ago, free for both TCP and UDP, and not given before."""
     ports: list[int] = []
     with contextlib.ExitStack() as held:
         while len(ports) < count:
             stream = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
             stream.bind((LOOPBACK, 0))
             port = stream.getsockname()[1]
+            if port in _given:
+                continue
             datagram = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
             with contextlib.suppress(OSError):
                 datagram.bind((LOOPBACK, port))
                 ports.append(port)
+    _given.update(ports)
     return ports
 
 

@@ -98,18 +98,26 @@ def register(
     checks: Sequence[Mapping[str, Any]] = (),
     more: Mapping[str, Any] | None = None,
     proxy: Mapping[str, Any] | None = None,
+    public_port: int = 0,
+    is_checked: bool = False,
 ) -> Sidecar:
     """Register a service with a sidecar; an upstream is a name, or a map as the API takes it.
 
     ``more`` is of the service, ``proxy`` of its sidecar's Proxy; both as the API takes them.
+    ``is_checked``: callers hear of the sidecar once it listens; one that calls before is refused,
+    and sets it aside for long.
     """
     made = [_upstream(each) for each in upstreams]
-    (public_port,) = free_ports(1)
+    public_port = public_port or free_ports(1)[0]
+    # The usual checks, which come after ten seconds.
+    sidecar_checks = [{"Name": "alias", "AliasService": instance or service}]
+    if is_checked:
+        listening = {"Name": "listening", "TCP": f"{LOOPBACK}:{public_port}", "Interval": "1s"}
+        sidecar_checks.append(listening)
     sidecar = {
         "Port": public_port,
         "Proxy": {"Upstreams": made, "Config": dict(config or {}), **(proxy or {})},
-        # The usual checks come after ten seconds.
-        "Checks": [{"Name": "alias", "AliasService": instance or service}],
+        "Checks": sidecar_checks,
     }
     definition = {
         "Name": service,
@@ -124,17 +132,6 @@ def register(
     agent.put_ok("/v1/agent/service/register", definition)
     ports = {each["DestinationName"]: each.get("LocalBindPort", 0) for each in made}
     return Sidecar(agent, instance or service, service, public_port, ports)
-
-
-def checked(instance: str, port: int = 0) -> dict[str, Any]:
-    """For ``more``: callers know of the sidecar once it listens, as with the usual checks.
-
-    Who calls before is refused, and sets the instance aside for long.
-    """
-    port = port or free_ports(1)[0]
-    alias = {"Name": "alias", "AliasService": instance}
-    listens = {"Name": "listens", "TCP": f"{LOOPBACK}:{port}", "Interval": "1s"}
-    return {"Connect": {"SidecarService": {"Port": port, "Checks": [alias, listens]}}}
 
 
 def _upstream(wanted: str | Mapping[str, Any]) -> dict[str, Any]:

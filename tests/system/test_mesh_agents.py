@@ -19,7 +19,6 @@ from tests.system.mesh_site import (
     Line,
     Sidecar,
     app,
-    checked,
     echo,
     intend,
     register,
@@ -131,7 +130,7 @@ def test_no_call_fails_while_an_instances_agent_is_killed_and_restarts(site: Sit
     """It is missed after a while; another instance serves then, and both do at last."""
     before = workers_of(site.far)
     with app("other") as other, flawless(site.port) as load:
-        register(site.near, "back", other.port, instance="other", more=checked("other"))
+        register(site.near, "back", other.port, instance="other", is_checked=True)
         site.wait_both()
         site.far.kill()
         load.wait_more()
@@ -146,7 +145,7 @@ def test_a_node_that_leaves_drains_and_ends_its_workers(site: Site) -> None:
     workers = workers_of(site.far)
     assert workers
     with app("other") as other, flawless(site.port):
-        register(site.near, "back", other.port, instance="other", more=checked("other"))
+        register(site.near, "back", other.port, instance="other", is_checked=True)
         site.wait_both()
         site.app.delay_s = SLOW_S
         slow = [later(lambda: site.front.call("back", "/slow")) for _ in range(4)]
