@@ -77,7 +77,7 @@ class StatusLine(msgspec.Struct, frozen=True):
 def read_request(head: bytes, *, scheme: bytes, count_max: int) -> RequestLine:
     """Read a request's head: from its first byte up to the empty line, without that.
 
-    Raises HeadError with 400, 405, 431, 501 or 505.
+    Raises HeadError with 400, 431, 501 or 505.
     """
     lines = _lines(head, count_max)
     method, target, version = _request_line(lines[0])
@@ -277,7 +277,7 @@ def _host(hosts: list[bytes]) -> bytes:
 def _take_target_apart(request: RequestHead) -> None:
     """Read a target that is no path."""
     if request.method == b"CONNECT":
-        raise HeadError("CONNECT is not offered", 405)
+        raise HeadError("CONNECT is not offered", 501)
     if request.target != b"*":
         request.scheme, request.authority, request.target = _absolute(request.target)
         _host([request.authority])

@@ -89,7 +89,7 @@ def refusal(head: RequestHead) -> tuple[int, str] | None:
     tunnel with requests that nobody decides on.
     """
     if head.method == b"CONNECT":
-        return 405, "CONNECT is not offered"
+        return 501, "CONNECT is not offered"
     if head.upgrade and head.upgrade != WEBSOCKET:
         return 501, "only WebSockets are tunnelled"
     return None

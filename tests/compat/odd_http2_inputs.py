@@ -209,9 +209,9 @@ TUNNELS = [
     Case(
         name="CONNECT",
         spoken=request(1, (b":method", b"CONNECT"), (b":authority", b"web:80")),
-        heard="405 open",
+        heard="501 open",
         envoy=Expected("404 open"),
-        why="RFC 9110 15.5.6: the method is known, and not for this target",
+        why="RFC 9110 9.1: 501 for a method that is not implemented for any target",
     ),
 ]
 

@@ -85,9 +85,9 @@ TARGETS = [
     Case(
         name="CONNECT",
         sent=b"CONNECT web:80 HTTP/1.1\r\nHost: web:80\r\n\r\n",
-        heard="405 closed",
+        heard="501 closed",
         envoy=Expected("404 closed"),
-        why="RFC 9110 15.5.6: the method is known, and not for this target",
+        why="RFC 9110 9.1: 501 for a method that is not implemented for any target",
     ),
     Case(
         name="an unknown method",

@@ -273,7 +273,7 @@ def test_too_much_of_a_head_is_431(head: bytes):
         (b"GET / HTTP/1.1\nHost: a\n\n", 400),
         (b"GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\n\r\n", 400),
-        (b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405),
+        (b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 501),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", 400),
         (b"GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505),
         (POST + b"Transfer-Encoding: gzip\r\n\r\n", 501),

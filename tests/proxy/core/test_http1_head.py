@@ -230,7 +230,7 @@ def test_what_two_servers_could_read_in_two_ways_is_refused(fields: bytes, statu
         (b"GET ftp://a/ HTTP/1.1\r\nHost: a", 400),
         (b"GET http:///b HTTP/1.1\r\nHost: a", 400),
         (b"GET http://u@h@i/ HTTP/1.1\r\nHost: a", 400),
-        (b"CONNECT a:443 HTTP/1.1\r\nHost: a:443", 405),
+        (b"CONNECT a:443 HTTP/1.1\r\nHost: a:443", 501),
         (b"GET / HTTP/1.1\r\nHost: a b", 400),
         (b"GET / HTTP/1.1\r\nHost: a/b", 400),
         (b"GET / HTTP/1.1\r\nHost: u@a", 400),

@@ -55,7 +55,7 @@ def test_a_plain_connect_is_read_without_a_target():
 @pytest.mark.parametrize(
     ("fields", "status"),
     [
-        ([(b":method", b"CONNECT"), (b":authority", b"web:22")], 405),
+        ([(b":method", b"CONNECT"), (b":authority", b"web:22")], 501),
         ([CONNECT[0], (b":protocol", b"h2c"), *GET[1:]], 501),
         ([CONNECT[0], (b":protocol", b"connect-udp"), *GET[1:]], 501),
         (CONNECT, None),
