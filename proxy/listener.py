@@ -11,6 +11,7 @@ import errno
 import logging
 import socket
 import ssl
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -32,7 +33,9 @@ from proxy.tls_carrier import Session, TlsCarrier
 __all__ = ["Acceptor", "bind"]
 
 ACCEPTED_AT_ONCE_MAX: Final = 64  # then what is open gets its turn
-HANDSHAKES_MAX: Final = 1024  # under way at one listener; each holds some 50 KiB
+HANDSHAKES_MAX: Final = 1024
+"""Under way at one listener; each holds some 50 KiB. One more takes the place of the oldest: who
+comes in takes milliseconds, so that those that never say anything keep nobody out."""
 ACCEPT_PAUSE_S: Final = 0.1  # without file descriptors: accepting again at once would fail, too
 
 _NO_RESOURCES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -40,6 +43,8 @@ _UNRECOGNIZED_NAME: Final = b"\x15\x03\x03\x00\x02\x02\x70"
 """A fatal TLS alert: no chain is for the name that was asked for. Source: RFC 8446 section 6."""
 
 HandlerOf = Callable[[Serving, Facts], Handler]
+_Handshake = tuple[Facts, Callable[[], None]]
+"""Whose it is, and what gives it up."""
 
 _log = logging.getLogger("proxy.listener")
 
@@ -69,7 +74,7 @@ class Acceptor:
         self._chains = chains
         self._contexts = contexts
         self._handler_of = handler_of
-        self._handshakes = 0
+        self._handshakes: OrderedDict[socket.socket, _Handshake] = OrderedDict()  # oldest first
         self._is_accepting = False
         self._pause: asyncio.TimerHandle | None = None
 
@@ -121,12 +126,13 @@ class Acceptor:
         facts = Facts(listener=self._listener().name, remote=remote, local=local)
         if all(_is_plain(serving) for serving in chains):
             self._begin(chains[0], facts, SocketCarrier(sock, self._loop))
-        elif self._handshakes >= HANDSHAKES_MAX:
-            sock.close()
-            chains[0].recorder.handshake_failed(facts, "too-many-handshakes")
         else:
-            self._handshakes += 1
-            chains[0].start(f"handshake of {remote}", self._welcome(sock, facts, chains))
+            if len(self._handshakes) >= HANDSHAKES_MAX:
+                _, (oldest, give_up) = self._handshakes.popitem(last=False)
+                give_up()
+                chains[0].recorder.handshake_failed(oldest, "too-many-handshakes")
+            welcome = self._welcome(sock, facts, chains)
+            self._handshakes[sock] = facts, chains[0].start(f"handshake of {remote}", welcome)
 
     async def _welcome(self, sock: socket.socket, facts: Facts, chains: Sequence[Serving]) -> None:
         """Read the hello, choose the chain, go through the handshake, and hand over."""
@@ -149,7 +155,7 @@ class Acceptor:
             sock.close()
             raise
         finally:
-            self._handshakes -= 1
+            self._handshakes.pop(sock, None)
 
     async def _greet(self, sock: socket.socket, facts: Facts, chains: Sequence[Serving]) -> None:
         received, hello = await self._hello(sock, chains)

@@ -6,12 +6,14 @@ import socket
 import ssl
 import warnings
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import msgspec
 import pytest
 from typing_extensions import override
 
+from proxy import listener as listener_module
 from proxy.api import Listener, ServerTls
 from proxy.listener import Acceptor
 from tests.proxy.authority import Authority
@@ -174,6 +176,22 @@ async def test_one_silent_peer_holds_up_nobody(authority: Authority) -> None:
 
     async with at_work.site.open() as port, calling(port):
         assert b"ping" == await talk(port, client_context(authority, authority.leaf("web")))
+
+
+async def test_silent_peers_make_room_for_who_comes_in(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener_module, "HANDSHAKES_MAX", 2)
+    at_work = door(authority)
+
+    async with at_work.site.open() as port, AsyncExitStack() as silent:
+        readers = [(await silent.enter_async_context(calling(port)))[0] for _ in range(4)]
+        await until(lambda: len(at_work.reasons) == 2)
+        assert b"ping" == await talk(port, client_context(authority, authority.leaf("web")))
+        ends = [await asyncio.wait_for(reader.read(), WAIT_S) for reader in readers[:3]]
+
+    assert [b""] * 3 == ends
+    assert {"too-many-handshakes"} == set(at_work.reasons[:3])
 
 
 async def test_hello_in_pieces_is_read(authority: Authority) -> None:
