@@ -44,7 +44,7 @@ def mesh_agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     try:
         cluster = Cluster(starter)
         for name in ("one", "two"):
-            cluster.client(name, "-hcl=connect { enabled = true }")
+            cluster.client(name)
         yield cluster
     finally:
         starter.end_all()

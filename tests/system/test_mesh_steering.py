@@ -3,6 +3,7 @@
 import http.client
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -315,19 +316,30 @@ def test_a_prepared_query_leads_to_whom_it_finds(mesh_agents: Cluster) -> None:
         wait_all(front, "find-new", apps[:1])
 
 
-def test_what_is_too_much_at_once_is_503(mesh_agents: Cluster) -> None:
-    limits = {"max_connections": 1, "max_pending_requests": 1, "max_concurrent_requests": 2}
-    with instances(mesh_agents, "full-back", {}) as apps:
-        upstream = {"DestinationName": "full-back", "Config": {"limits": limits}}
-        front = caller(mesh_agents, "full-front", upstream)
-        wait_all(front, "full-back", apps)
+def upstream_limits(agents: Cluster, how: str, back: str, front: str) -> Mapping[str, Any]:
+    """The upstream with limits, by its registration or by the entry of the caller."""
+    if how == "registration":
+        limits = {"max_connections": 1, "max_pending_requests": 1, "max_concurrent_requests": 2}
+        return {"DestinationName": back, "Config": {"limits": limits}}
+    few = {"MaxConnections": 1, "MaxPendingRequests": 1, "MaxConcurrentRequests": 2}
+    config = {"Overrides": [{"Name": back, "Limits": few}]}
+    write_entry(agents.server, "service-defaults", front, UpstreamConfig=config)
+    return {"DestinationName": back}
+
+
+@pytest.mark.parametrize("how", ["registration", "entry"])
+def test_what_is_too_much_at_once_is_503(mesh_agents: Cluster, how: str) -> None:
+    back, front_name = f"full-{how}", f"full-{how}-front"
+    with instances(mesh_agents, back, {}) as apps:
+        front = caller(mesh_agents, front_name, upstream_limits(mesh_agents, how, back, front_name))
+        wait_until(lambda: set(spread(front.upstreams[back], 4)) & {apps[0].name}, timeout_s=30)
         apps[0].delay_s = 0.5
         before = apps[0].count
         statuses: list[int] = []
 
         def ask() -> None:
             try:
-                statuses.append(front.call("full-back").status)
+                statuses.append(front.call(back).status)
             except (OSError, http.client.HTTPException):
                 statuses.append(0)
 

@@ -4,11 +4,11 @@ import http.client
 import json
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import grpc
 import pytest
 import websockets
 import websockets.sync.client
@@ -22,13 +22,12 @@ from tests.system.mesh_backends import (
     counting_app,
     digest,
     event_app,
-    grpc_app,
     http2_app,
     unix_app,
     websocket_app,
 )
 from tests.system.mesh_site import (
-    REACH_WAIT_S,
+    Line,
     Sidecar,
     app,
     echo,
@@ -131,6 +130,44 @@ def test_bytes_go_both_ways_and_each_way_ends_alone(mesh_agents: Cluster) -> Non
         assert {"half-back"} == explain(front.agent, "half-front", "half-back").instances
 
 
+def test_many_bytes_arrive_whole_while_as_many_come_back(mesh_agents: Cluster) -> None:
+    with echo() as port:
+        front = linked(mesh_agents, "bytes", "tcp", port)
+
+        def reach() -> None:
+            with Line(upstream_port(front)) as line:
+                assert line.ask(b"x") == b"x"
+
+        wait_done(reach)
+        with socket.create_connection((LOOPBACK, upstream_port(front)), 30) as stream:
+
+            def send() -> None:
+                for piece in bulk():
+                    stream.sendall(piece)
+                stream.shutdown(socket.SHUT_WR)
+
+            sending = threading.Thread(target=send)
+            sending.start()
+            received = digest(iter(lambda: stream.recv(1 << 16), b""))
+            sending.join()
+
+        assert digest(bulk()) == received
+
+
+def test_the_called_side_is_told_who_calls(mesh_agents: Cluster) -> None:
+    with app("who") as back:
+        front = linked(mesh_agents, "who", "http", back.port)
+        front.wait_reach("who-back")
+
+        lie = {"x-forwarded-client-cert": "By=spiffe://lie;URI=spiffe://liar"}
+        seen = front.call("who-back", headers=lie).seen["headers"]
+
+        (told,) = [value for name, value in seen if name.lower() == "x-forwarded-client-cert"]
+        assert "liar" not in told
+        assert told.count("URI=") == 1
+        assert "/ns/default/dc/dc1/svc/who-front" in told
+
+
 def test_a_server_may_speak_first(mesh_agents: Cluster) -> None:
     with echo(b"220 hello\r\n") as port:
         front = linked(mesh_agents, "greet", "tcp", port)
@@ -215,74 +252,6 @@ def test_a_client_of_http2_calls_an_application_of_http1(mesh_agents: Cluster) -
         said = curl(*options, "-o/dev/null", url)
 
         assert f"2 {BULK_BYTES}" == said.decode()
-
-
-def test_grpc_calls_of_all_kinds(mesh_agents: Cluster) -> None:
-    with grpc_app() as port:
-        front = linked(mesh_agents, "rpc", "grpc", port)
-        wait_listens(front)
-        with grpc.insecure_channel(f"{LOOPBACK}:{upstream_port(front)}") as channel:
-            unary = channel.unary_unary("/echo/unary")
-            wait_done(lambda: unary(b"", timeout=5, wait_for_ready=True))
-
-            answer, call = unary.with_call(b"abc" * 100_000, metadata=[("asked-by", "me")])
-            many = list(channel.unary_stream("/echo/many")(b"2000", timeout=10))
-            total = channel.stream_unary("/echo/sum")(iter([b"1", b"2", b"39"]), timeout=10)
-            both = list(channel.stream_stream("/echo/both")(iter([b"a", b"b"]), timeout=10))
-            failed = rpc_error(channel, "/echo/fail", timeout=10)
-            unknown = rpc_error(channel, "/echo/what", timeout=10)
-            late = rpc_error(channel, "/echo/hang", timeout=0.3)
-
-    assert b"cba" * 100_000 == answer
-    assert "me" == dict(call.initial_metadata())["told"]
-    trailers = dict(call.trailing_metadata())
-    assert ("goodbye", b"\x00\xff") == (trailers["said"], trailers["raw-bin"])
-    assert (2_000_000, b"42", [b"A", b"B"]) == (sum(map(len, many)), total, both)
-    assert (grpc.StatusCode.NOT_FOUND, "no such thing: ü") == failed
-    assert grpc.StatusCode.UNIMPLEMENTED == unknown[0]
-    assert grpc.StatusCode.DEADLINE_EXCEEDED == late[0]
-
-
-def test_a_grpc_call_is_tried_again_where_the_router_says(mesh_agents: Cluster) -> None:
-    retrying = {"Destination": {"NumRetries": 2, "RetryOn": ["unavailable"]}}
-    with grpc_app() as port:
-        front = linked(mesh_agents, "retry", "grpc", port)
-        wait_listens(front)
-        with grpc.insecure_channel(f"{LOOPBACK}:{upstream_port(front)}") as channel:
-            second = channel.unary_unary("/echo/second")
-            wait_done(lambda: channel.unary_unary("/echo/unary")(b"", timeout=5))
-            with pytest.raises(grpc.RpcError):
-                second(b"without", timeout=5)
-
-            write_entry(mesh_agents.server, "service-router", "retry-back", Routes=[retrying])
-
-            keys = (f"key {number}".encode() for number in range(1000))
-            wait_done(lambda: second(next(keys), timeout=5))
-            assert b"2" == second(b"with", timeout=5)
-
-
-def rpc_error(channel: grpc.Channel, method: str, timeout: float) -> tuple[grpc.StatusCode, str]:
-    """The status and the text of a call that fails."""
-    with pytest.raises(grpc.RpcError) as failed:
-        channel.unary_unary(method)(b"x", timeout=timeout)
-    return failed.value.code(), failed.value.details()
-
-
-def test_a_denied_grpc_call_says_so_in_its_own_words(mesh_agents: Cluster) -> None:
-    with grpc_app() as port:
-        front = linked(mesh_agents, "nope", "grpc", port)
-        intend(mesh_agents.server, "nope-front", "nope-back", "deny")
-        wait_listens(front)
-        with grpc.insecure_channel(f"{LOOPBACK}:{upstream_port(front)}") as channel:
-
-            def denied() -> bool:
-                return (
-                    rpc_error(channel, "/echo/unary", timeout=5)[0]
-                    is grpc.StatusCode.PERMISSION_DENIED
-                )
-
-            wait_until(denied, timeout_s=REACH_WAIT_S, what="a denial")
-            assert not explain(front.agent, "nope-front", "nope-back").allowed
 
 
 def test_websocket_messages_and_close_codes(mesh_agents: Cluster) -> None:
