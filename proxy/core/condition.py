@@ -22,16 +22,21 @@ HeaderTest = Callable[[RequestFacts], bool]
 
 @lru_cache(PATTERNS_MAX)
 def pattern(text: str, *, ignore_case: bool = False) -> Test | None:
-    """Whether a whole text matches an RE2 expression; None if it is none."""
+    """Whether a whole text matches an RE2 expression; None if it is none.
+
+    A dot takes whatever there is, also a line end that was escaped and a byte that is no UTF-8:
+    neither gets around what is denied below a path.
+    """
     options = re2.Options()
     options.never_capture = True
+    options.dot_nl = True
     options.log_errors = False
     options.case_sensitive = not ignore_case
     try:
         compiled = re2.compile(text.encode(), options)
     except re2.error:
         return None
-    return lambda value: compiled.fullmatch(value) is not None
+    return lambda value: compiled.fullmatch(_readable(value)) is not None
 
 
 def header_test(match: HeaderMatch, *, when_unclear: bool = False) -> HeaderTest:
@@ -39,7 +44,8 @@ def header_test(match: HeaderMatch, *, when_unclear: bool = False) -> HeaderTest
 
     ``when_unclear`` is the answer if the expression is none, and what an inverted comparison says
     of a header that is not there: Envoy says no. (``present`` compares nothing: inverted, it asks
-    for the absence.)
+    for the absence.) A header that came twice is compared as one list, and where the unclear counts
+    as well, each value of it too: applications take the first, or the last.
     """
     name = match.name.lower().encode()
     inverted = match.invert
@@ -55,7 +61,11 @@ def header_test(match: HeaderMatch, *, when_unclear: bool = False) -> HeaderTest
 
     def holds(facts: RequestFacts) -> bool:
         value = facts.header(name)
-        return missing if value is None else compare(value) != inverted
+        if value is None:
+            return missing
+        if compare(value) != inverted:
+            return True
+        return when_unclear and any(compare(each) != inverted for each in facts.values(name))
 
     return holds
 
@@ -79,6 +89,11 @@ def _text_test(match: HeaderMatch, wanted: bytes) -> Test:
     if match.suffix:
         return lambda value: value.endswith(wanted)
     return lambda value: wanted in value
+
+
+def _readable(value: bytes) -> bytes:
+    """The text with a mark in place of what is no UTF-8."""
+    return value if value.isascii() else value.decode(errors="replace").encode()
 
 
 def _is_empty(value: bytes) -> bool:

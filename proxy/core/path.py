@@ -67,7 +67,11 @@ def normalized_target(target: bytes, options: HttpOptions) -> bytes | Refusal:
     if options.merge_slashes:
         path = _SLASHES.sub(b"/", path)
     result = path + mark + query
-    return Refusal(307, "the path has an escaped slash", result) if redirects else result
+    if not redirects:
+        return result
+    # To a browser "//name" is another host, and a backslash is a slash.
+    location = b"/." + result if result.startswith((b"//", b"/\\")) else result
+    return Refusal(307, "the path has an escaped slash", location)
 
 
 def readings(path: bytes) -> tuple[bytes, ...]:

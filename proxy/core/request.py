@@ -68,6 +68,10 @@ class RequestFacts:
             return self._pseudo(name)
         return value
 
+    def values(self, name: bytes) -> list[bytes]:
+        """The values of a field by its lower-case name, each as it came."""
+        return [value for field, value in self._head.headers if field.lower() == name]
+
     def cookie(self, name: bytes) -> bytes | None:
         """The value of a cookie; the first of its name, as browsers send the closest one first."""
         if self._cookies is None:

@@ -237,7 +237,18 @@ def test_no_way_of_writing_a_path_gets_around_a_denial(target: bytes) -> None:
     assert not is_allowed(DENY_ADMIN, facts_of(target))
 
 
-@pytest.mark.parametrize("target", [b"/admin?x", b"/admin/?/../x", b"/admin;x=1", b"/admin/."])
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/admin?x",
+        b"/admin/?/../x",
+        b"/admin;x=1",
+        b"/admin/.",
+        b"/admin/\xff",
+        b"/x/..%2fadmin/%0a",
+        b"/x/..%2fadmin/%ff",
+    ],
+)
 def test_exact_denial_and_regex_denial_hold_too(target: bytes) -> None:
     for denial in (
         Permission(allow=False, path_regex="/admin(/.*)?"),
@@ -287,6 +298,17 @@ def test_leaving_a_header_out_does_not_get_around_a_denial() -> None:
 
     assert not is_allowed(policy, facts_of())
     assert is_allowed(policy, facts_of(headers=[(b"x", b"ok")]))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_saying_a_header_twice_does_not_get_around_a_denial(order: int) -> None:
+    policy = permitted(
+        Permission(allow=False, headers=(HeaderMatch(name="role", exact="admin"),)),
+        Permission(allow=True),
+    )
+    headers = [(b"Role", b"user"), (b"role", b"admin")][::order]
+
+    assert not is_allowed(policy, facts_of(headers=headers))
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,19 @@ def test_escaped_zero_in_the_query_is_no_matter() -> None:
     assert b"/a?b=%00" == normalized_target(b"/a?b=%00", DEFAULTS)
 
 
+@pytest.mark.parametrize(
+    "target", [b"/%2fevil.example", b"/%2f%5cevil.example", b"/%5cevil.example"]
+)
+@pytest.mark.parametrize("normalize_path", [True, False])
+def test_nobody_is_sent_to_another_host(target: bytes, normalize_path: bool) -> None:
+    options = HttpOptions(escaped_slashes="UNESCAPE_AND_REDIRECT", normalize_path=normalize_path)
+
+    refusal = normalized_target(target, options)
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.location.startswith(b"/./")
+
+
 @pytest.mark.parametrize("action", ["", "KEEP_UNCHANGED", "IMPLEMENTATION_SPECIFIC_DEFAULT"])
 def test_escaped_slash_is_kept_by_default(action: str) -> None:
     assert b"/a%2F..%5cb" == normalized_target(b"/a%2F..%5cb", HttpOptions(escaped_slashes=action))

@@ -61,6 +61,18 @@ def test_header_is_found_in_any_case_and_repeated_ones_are_joined() -> None:
     )
 
 
+def test_each_value_of_a_field_can_be_had() -> None:
+    head = RequestHead(
+        method=b"GET",
+        scheme=b"http",
+        authority=b"web",
+        target=b"/",
+        headers=[(b"X", b"1"), (b"y", b"2"), (b"x", b"3")],
+    )
+
+    assert [b"1", b"3"] == RequestFacts(head).values(b"x")
+
+
 def test_parts_of_the_head_are_headers_too() -> None:
     facts = facts_of(b"/a?b", authority=b"web:80")
 
