@@ -300,17 +300,6 @@ def test_leaving_a_header_out_does_not_get_around_a_denial() -> None:
     assert is_allowed(policy, facts_of(headers=[(b"x", b"ok")]))
 
 
-@pytest.mark.parametrize("order", [1, -1])
-def test_saying_a_header_twice_does_not_get_around_a_denial(order: int) -> None:
-    policy = permitted(
-        Permission(allow=False, headers=(HeaderMatch(name="role", exact="admin"),)),
-        Permission(allow=True),
-    )
-    headers = [(b"Role", b"user"), (b"role", b"admin")][::order]
-
-    assert not is_allowed(policy, facts_of(headers=headers))
-
-
 @pytest.mark.parametrize(
     "unclear",
     [{"path_regex": "("}, {"headers": (HeaderMatch(name="x", regex="(", invert=True),)}],

@@ -72,8 +72,20 @@ def test_repeated_headers_are_one_value() -> None:
     assert header_test(HeaderMatch(name="x-role", exact="a,b"))(facts_of(b"a", b"b"))
 
 
+def test_saying_a_header_twice_does_not_get_around_a_denial() -> None:
+    denied = header_test(HeaderMatch(name="x-role", exact="admin"), when_unclear=True)
+
+    assert denied(facts_of(b"admin", b"user"))
+    assert denied(facts_of(b"user", b"admin"))
+    assert not denied(facts_of(b"user", b"user"))
+
+
 def test_authority_is_a_header() -> None:
     assert header_test(HeaderMatch(name=":authority", exact="web:80"))(facts_of())
+
+
+def test_a_dot_takes_whatever_there_is() -> None:
+    assert matches("/a.*", b"/a\xff\n")
 
 
 def matches(expression: str, value: bytes, *, ignore_case: bool = False) -> bool:
