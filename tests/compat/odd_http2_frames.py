@@ -133,6 +133,39 @@ FRAMES = [
     ),
 ]
 
+FRAMES += [
+    Case(
+        name="a window that is opened late",
+        spoken=settings(window=0) + with_() + frame(WINDOW_UPDATE, 0, 1, number(9)),
+        heard="200 open",
+        seen=WEB,
+        content=b"hi",
+    ),
+    Case(
+        name="a header table of nothing",
+        spoken=settings(table=0) + with_(),
+        heard="200 open",
+        seen=WEB,
+    ),
+    Case(
+        name="DATA after the end",
+        spoken=post(data(b"hello"), data(b"more")),
+        script=Script(on_whole=NOTHING),
+        heard="STREAM_CLOSED open",
+        seen=None,
+        envoy=Expected("- GOAWAY:STREAM_CLOSED closed", None),
+        why="RFC 9113 5.1: half-closed (remote), an error of the stream",
+    ),
+    Case(
+        name="RST_STREAM of what has ended",
+        spoken=with_(),
+        then=frame(RST_STREAM, 0, 1, CANCEL) + request(3),
+        streams=(1, 3),
+        heard="200 200 open",
+        seen=(*WEB, *WEB),
+    ),
+]
+
 FLOODS = [
     Case(
         name="more than a stream's window",

@@ -24,6 +24,7 @@ from tests.proxy.http2_speech import (
     END_STREAM,
     GET,
     PADDED,
+    POST,
     RST_STREAM,
     frame,
     request,
@@ -102,6 +103,41 @@ HEADS = [
         heard="431 open",
         envoy=Expected("INTERNAL_ERROR open"),
         why="RFC 6585 5: the client can be told what is wrong",
+    ),
+]
+
+HEADS += [
+    malformed("a colon in a name", with_((b"a:b", b"c"))),
+    malformed("a line end in a cookie", with_((b"cookie", b"a=b\r\nC: d"))),
+    malformed("a space in :authority", instead(b":authority", b"a b")),
+    malformed("a line end in :scheme", instead(b":scheme", b"http\r\n")),
+    malformed("two content-lengths", post(data(b"hello"), length=b"5, 5")),
+    Case(
+        name="HEAD",
+        spoken=instead(b":method", b"HEAD"),
+        script=Script(on_whole=b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"),
+        heard="200 open",
+        seen=("HEAD / | host: web",),
+        has=(("content-length", "9"),),
+        content=b"",
+    ),
+    Case(
+        name="an answer's hop-by-hop headers",
+        spoken=with_(),
+        script=Script(
+            on_whole=b"HTTP/1.1 204 No\r\nConnection: close\r\nKeep-Alive: 5\r\nA: b\r\n\r\n"
+        ),
+        heard="204 open",
+        seen=WEB,
+        has=(("a", "b"),),
+    ),
+    Case(
+        name="100 when the instance says so",
+        spoken=request(1, *POST, (b"expect", b"100-continue"), end=False),
+        then=data(b"hello"),
+        script=Script(on_head=b"HTTP/1.1 100 Continue\r\n\r\n"),
+        heard="100,200 open",
+        seen=posted("expect: 100-continue", "host: web", "transfer-encoding: chunked", "= hello"),
     ),
 ]
 

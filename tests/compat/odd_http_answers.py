@@ -231,6 +231,52 @@ LENIENT = (
     ),
 )
 
+BODIES += [
+    Case(
+        name="HEAD that gets a body",
+        sent=get().replace(b"GET", b"HEAD"),
+        script=said(OK),
+        heard="200 open",
+        has=(b"content-length: 2",),
+        lacks=(b"hi",),
+        seen=("HEAD /a | host: web",),
+    ),
+    Case(
+        name="100 that nobody waits for",
+        sent=get(),
+        script=said(CONTINUE + OK),
+        heard="200 open",
+        seen=WEB,
+        envoy=Expected("100 200 open", WEB),
+        why="RFC 9110 15.2.1: who did not ask for it discards it",
+    ),
+    Case(
+        name="an answer of HTTP/1.0",
+        sent=get(),
+        script=last(b"HTTP/1.0 200 OK\r\n\r\nhello"),
+        heard="200 open",
+        has=(b"http/1.1 200 ok\r\n", b"hello"),
+        seen=WEB,
+    ),
+    Case(
+        name="an answer with the same length twice",
+        sent=get(),
+        script=said(answer(b"200 OK", b"Content-Length: 2", b"Content-Length: 2", body=b"hi")),
+        heard="200 open",
+        has=(b"content-length: 2\r\n",),
+        seen=WEB,
+        envoy=Expected("502 open", WEB),
+        why="RFC 9110 8.6: an error, or one of them",
+    ),
+    Case(
+        name="an answer without a reason",
+        sent=get(),
+        script=said(answer(b"200", b"Content-Length: 0")),
+        heard="200 open",
+        seen=WEB,
+    ),
+]
+
 BROKEN = [
     *(
         Case(

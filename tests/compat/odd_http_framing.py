@@ -80,6 +80,20 @@ LENGTHS = [
     ),
 ]
 
+LENGTHS += [
+    Case(
+        name="a length with zeros first",
+        sent=post(b"Content-Length: 005\r\n", b"hello"),
+        heard="200 open",
+        seen=posted("content-length: 005", "host: web", "= hello"),
+    ),
+    Case(
+        name="a length with a vertical tab",
+        sent=post(b"Content-Length: \x0b5\r\n", b"hello" + SMUGGLED),
+        heard=REFUSED,
+    ),
+]
+
 CODINGS = [
     Case(
         name="chunks",
@@ -197,6 +211,44 @@ CODINGS = [
             "of nothing": b"Transfer-Encoding:\r\n",
         }.items()
     ),
+    *(
+        Case(
+            name=f"transfer-encoding {what}",
+            sent=post(lines, b"5\r\nhello\r\n0\r\n\r\n" + SMUGGLED),
+            heard=REFUSED,
+        )
+        for what, lines in {
+            "after a vertical tab": b"Transfer-Encoding: \x0bchunked\r\n",
+            "before a space and a colon": b"Transfer-Encoding : chunked\r\n",
+        }.items()
+    ),
+    Case(
+        name="transfer-encoding in a folded line",
+        sent=post(b"Transfer-Encoding:\r\n chunked\r\n", b"5\r\nhello\r\n0\r\n\r\n" + SMUGGLED),
+        heard=REFUSED,
+        envoy=Expected("200 200 open", (*IN_CHUNKS, SMUGGLED_SEEN)),
+        why="RFC 9112 5.2: 400, or spaces in its place; others see no coding",
+    ),
+    Case(
+        name="a GET in chunks",
+        sent=get(b"Transfer-Encoding: chunked") + b"5\r\nhello\r\n0\r\n\r\n",
+        heard="200 open",
+        seen=("GET /a | host: web | transfer-encoding: chunked | = hello",),
+    ),
+    Case(
+        name="a chunk with a space after its size",
+        sent=chunked(b"5 \r\nhello\r\n0\r\n\r\n" + SMUGGLED),
+        heard=REFUSED,
+        envoy=Expected("200 200 open", (*IN_CHUNKS, SMUGGLED_SEEN)),
+        why="RFC 9112 7.1: spaces only before an extension",
+    ),
+    Case(
+        name="a chunk extension of 10 KiB",
+        sent=chunked(b"5;a=" + b"b" * 10_240 + b"\r\nhello\r\n0\r\n\r\n"),
+        heard=REFUSED,
+        envoy=Expected("200 open", IN_CHUNKS),
+        why="RFC 9112 7.1.1: extensions ought to be limited; nobody sends long ones",
+    ),
     Case(
         name="transfer-encoding in upper case",
         sent=post(b"TRANSFER-ENCODING: CHUNKED\r\n", b"5\r\nhello\r\n0\r\n\r\n"),
@@ -244,6 +296,22 @@ HOPS = [
     Case(
         name="Upgrade to TLS",
         sent=get(b"Connection: Upgrade", b"Upgrade: TLS/1.2"),
+        heard="200 open",
+        seen=WEB,
+    ),
+    Case(
+        name="Upgrade to a WebSocket in HTTP/1.0",
+        sent=get(b"Connection: Upgrade", b"Upgrade: websocket").replace(b"/1.1", b"/1.0"),
+        heard="200 closed",
+        seen=WEB,
+        envoy=Expected(
+            "200 closed", ("GET /a | connection: Upgrade | host: web | upgrade: websocket",)
+        ),
+        why="RFC 9110 7.8: Upgrade in HTTP/1.0 MUST be ignored",
+    ),
+    Case(
+        name="Upgrade that Connection does not name",
+        sent=get(b"Upgrade: websocket"),
         heard="200 open",
         seen=WEB,
     ),
