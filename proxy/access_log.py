@@ -199,7 +199,9 @@ class LogWriter:
         if self._opened is not None and _is_at(self._opened, self._path):
             return self._opened
         self.close()
-        self._opened = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+        # A pipe that nobody reads must not stop everything.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK
+        self._opened = os.open(self._path, flags, 0o640)
         return self._opened
 
 

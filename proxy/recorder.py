@@ -24,6 +24,9 @@ from proxy.tap import Taps
 
 NANOSECONDS: Final = 1_000_000_000
 DRAWN_BITS: Final = 32
+OUTPUTS_MAX: Final = 256
+"""Logs, and collectors, that are kept: one of each proxy at most; the oldest is one that a
+configuration of before asked for, or is opened again."""
 CLOSE_WAIT_S: Final = 2.0  # for the last spans of a worker that ends
 
 _Line = Callable[[Record, float], str]
@@ -60,6 +63,10 @@ class Recording:
         log = self._logs.get(wanted)
         if log is None:
             log = self._logs[wanted] = (line_of(wanted), LogWriter(wanted))
+            if len(self._logs) > OUTPUTS_MAX:
+                _, oldest = self._logs.pop(next(iter(self._logs)))
+                oldest.flush()
+                oldest.close()
         line, writer = log
         writer.write(line(record, at_s))
 
@@ -68,6 +75,8 @@ class Recording:
         exporter = self._exporters.get(tracing)
         if exporter is None:
             exporter = self._exporters[tracing] = SpanExporter(tracing)
+            if len(self._exporters) > OUTPUTS_MAX:
+                self._exporters.pop(next(iter(self._exporters))).close(0.0)
         exporter.add(span)
 
     def count_handshake_failure(self, proxy: str, reason: str) -> None:

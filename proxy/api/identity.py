@@ -41,6 +41,11 @@ class ServerTls(Value, frozen=True, kw_only=True):
     alpn: tuple[str, ...] = ()
     versions: TlsVersions = TlsVersions()
 
+    @override
+    def __repr__(self) -> str:
+        shown = self.identity or self.certificates_pem
+        return f"ServerTls({shown!r}, mutual={self.mutual}, alpn={self.alpn})"  # never the key
+
 
 class ClientTls(Value, frozen=True, kw_only=True):
     """How a cluster is dialled with TLS.

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,17 @@ def test_a_file_that_was_moved_away_is_opened_anew(tmp_path: Path) -> None:
 
 def test_what_cannot_be_written_is_dropped_and_counted(tmp_path: Path) -> None:
     writer = LogWriter(AccessLog(kind="file", path=str(tmp_path / "missing" / "access.log")))
+    writer.write("one\n")
+
+    writer.flush()
+
+    assert 1 == writer.dropped
+
+
+def test_a_pipe_that_nobody_reads_stops_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = LogWriter(AccessLog(kind="file", path=str(path)))
     writer.write("one\n")
 
     writer.flush()

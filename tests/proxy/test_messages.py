@@ -89,6 +89,7 @@ def test_what_a_worker_says_is_read_as_it_was_sent(requests: int, name: str) -> 
 
 def test_a_key_is_not_shown() -> None:
     assert "secret" not in repr(CONFIG)
+    assert "secret" not in repr(ServerTls(certificates_pem="pem", private_key_pem="secret"))
 
 
 def test_what_is_left_at_its_default_takes_no_room() -> None:

@@ -10,6 +10,7 @@ from proxy.connection import Facts
 from proxy.edge_counts import EDGES_MAX
 from proxy.http import RequestHead
 from proxy.messages import Edge, Tap
+from proxy.recorder import OUTPUTS_MAX
 from proxy.serving import Record, Recorder
 from tests.proxy.fakes import Fakes, chain, listener, proxy
 from tests.proxy.test_chain_serving import serving_of
@@ -150,3 +151,16 @@ def recorder_of(fakes: Fakes | None = None, **fields: Any) -> Recorder:
     told = msgspec.structs.replace(proxy(), **fields)
     made = fakes or Fakes()
     return ChainServing(ProxyState(told), listener(), chain(protocol="http"), made.around).recorder
+
+
+def test_logs_of_older_configurations_are_let_go(tmp_path: Path) -> None:
+    recording = Fakes().recording
+    wanted = [AccessLog(kind="file", path=str(tmp_path / str(n))) for n in range(OUTPUTS_MAX + 5)]
+
+    for log in wanted:
+        recording.log(log, record(), 1.0)
+    recording.log(wanted[0], record(), 1.0)
+    recording.close()
+
+    assert OUTPUTS_MAX == len(recording._logs)
+    assert 2 == len(Path(wanted[0].path).read_text().splitlines())
