@@ -3,6 +3,7 @@
 import logging
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -128,7 +129,8 @@ class ListenerAtWork:
         (``is_other``), or if they lead to ``clusters``, whose endpoints came or went.
         """
         if self.config.path and self.config.mode != listener.mode:
-            Path(self.config.path).chmod(listener.mode)
+            with suppress(OSError):  # somebody removed the file; all the rest must change
+                Path(self.config.path).chmod(listener.mode)
         is_other = is_other or listener != self.config
         self.config = listener
         if is_other:
@@ -167,6 +169,15 @@ class ListenerAtWork:
         self.draining = [chain for chain in self.draining if chain.open_count]
         for gone in old.values():
             self._drain(gone)
+        for chain in self.draining:
+            self._judge_anew(chain)
+
+    def _judge_anew(self, chain: ChainServing) -> None:
+        """Hold a chain that is no more to the policy of the one that took its place."""
+        for successor in self.config.chains:
+            if set(successor.server_names) == set(chain.chain.server_names):
+                newest = msgspec.structs.replace(chain.chain, policy=successor.policy)
+                chain.change(chain.listener, newest)
 
     def _drain(self, chain: ChainServing) -> None:
         self.draining.append(chain)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.api import Intention, Policy
 from proxy.chain_serving import ProxyState
 from proxy.listener_at_work import ListenerAtWork, place_of
 from proxy.tls import Contexts
@@ -60,6 +61,34 @@ def test_connections_of_all_chains_are_counted_and_cut(fakes: Fakes) -> None:
     assert 2 == held.cut()
     fakes.clock.advance(0.1)
     assert all(carrier.is_aborted for carrier in carriers)
+
+
+def test_what_drains_is_held_to_the_policy_of_what_took_its_place(fakes: Fakes) -> None:
+    allowed = Policy(destination="web", intentions=(Intention(source="a", precedence=9),))
+    denied, later = Policy(destination="web"), Policy(destination="web", default_reason="later")
+    held = at_work(fakes, chains=(chain(policy=allowed),))
+    held.open()
+    fakes.acceptors[0].connect()
+
+    held.change(listener(chains=(chain(policy=denied, protocol="http"),)), is_other=False)
+    (draining,) = held.draining
+    assert ("tcp", denied) == (draining.chain.protocol, draining.chain.policy)
+
+    held.change(listener(chains=(chain(policy=later, protocol="http"),)), is_other=False)
+    assert later == draining.chain.policy
+    fakes.clock.advance(0.1)
+    assert [1] == [handler.changes for handler in fakes.handlers]
+
+
+def test_the_file_of_a_socket_may_be_gone_when_its_mode_changes(
+    fakes: Fakes, tmp_path: Path
+) -> None:
+    held = at_work(fakes, path=str(tmp_path / "gone"), mode=0o600)
+
+    newer = listener(path=str(tmp_path / "gone"), mode=0o660)
+    held.change(newer, is_other=False)
+
+    assert newer == held.config
 
 
 def test_the_mode_of_a_sockets_file_can_change(fakes: Fakes, tmp_path: Path) -> None:
