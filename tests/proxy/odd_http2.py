@@ -185,7 +185,11 @@ HEADS = [
     Odd("a path without a slash", _instead(b":path", b"x"), PROTOCOL),
     Odd("a space in the path", _instead(b":path", b"/ HTTP/1.1"), PROTOCOL),
     Odd("a line end in the path", _instead(b":path", b"/\r\nx:y"), PROTOCOL),
-    Odd("the path of OPTIONS", _instead(b":path", b"*")),
+    Odd(
+        "the path of OPTIONS",
+        request(1, (b":method", b"OPTIONS"), *GET[1:3], (b":path", b"*")),
+    ),
+    Odd("the path of OPTIONS in a GET", _instead(b":path", b"*"), PROTOCOL),
     Odd("a space in the method", _instead(b":method", b"GET /"), PROTOCOL),
     Odd("a line end in the scheme", _instead(b":scheme", b"http\r\n"), PROTOCOL),
     Odd("a user in the authority", _instead(b":authority", b"a@web"), PROTOCOL),
