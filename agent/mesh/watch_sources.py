@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from msgspec.structs import replace
 
 from agent.connect.leaf import Leaves
+from agent.mesh.fetch import read_text
 from agent.mesh.watch_questions import (
     Central,
     Chain,
@@ -82,7 +83,7 @@ class Sources:
             case KeySet():
                 return Reply(value=await self._fetch(question.uri, question.timeout_s))
             case TextFile():
-                return Reply(value=await asyncio.to_thread(Path(question.path).read_text))
+                return Reply(value=await asyncio.to_thread(read_text, Path(question.path)))
             case _:
                 known_index = 0 if pause_s else index
                 request = replace(_request(question), token=token, min_index=known_index)

@@ -1,13 +1,15 @@
-"""Texts by HTTP."""
+"""Texts by HTTP, and of files."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from agent.mesh import fetch
-from agent.mesh.fetch import fetch_text
+from agent.mesh.fetch import fetch_text, read_text
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 
@@ -65,3 +67,18 @@ async def test_a_server_that_says_nothing_is_given_up() -> None:
         with pytest.raises(OSError, match="TimeoutError"):
             await fetch_text(f"http://127.0.0.1:{port}/", 0.05)
         await gone.wait()
+
+
+def test_the_text_of_a_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_bytes(b"keys\xff")
+
+    assert "keys\ufffd" == read_text(tmp_path / "keys")
+
+
+def test_what_is_no_small_file_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(b"x" * (fetch.TEXT_BYTES_MAX + 1))
+    os.mkfifo(tmp_path / "pipe")
+
+    for path in (tmp_path / "large", tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        with pytest.raises(OSError, match=r"no file|more than|directory"):
+            read_text(path)
