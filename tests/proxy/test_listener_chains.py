@@ -5,6 +5,7 @@ import ssl
 
 import pytest
 
+from proxy.api import ServerTls
 from proxy.listener import choose_chain
 from tests.proxy.authority import Authority
 from tests.proxy.carried import Site, at, mutual_chain, plain_chain
@@ -84,6 +85,20 @@ async def test_plain_bytes_are_let_in_where_a_chain_is_for_them(authority: Autho
     assert [None, "web"] == [
         each.facts.peer and each.facts.peer.service for each in at_work.entered
     ]
+
+
+async def test_anybody_comes_in_where_no_certificate_is_asked_for(authority: Authority) -> None:
+    """As at an ingress, whose certificate is given as it is."""
+    leaf = authority.leaf("ingress")
+    tls = ServerTls(
+        certificates_pem=leaf.certificates_pem, private_key_pem=leaf.private_key_pem, mutual=False
+    )
+    at_work = door(authority, plain_chain(tls=tls))
+
+    async with at_work.site.open() as port:
+        assert b"ping" == await talk(port, client_context(authority), "shop.example.com")
+
+    assert at_work.entered[0].facts.peer is None
 
 
 # New certificates.
