@@ -38,6 +38,7 @@ from agent.membership.membership import Membership
 from agent.mesh.xds.door import Door
 from agent.remote_exec import RemoteExec
 from agent.rpc.any_router import AnyRouter
+from agent.rpc.security import Security, Terms
 from agent.services import Services
 from agent.settings import (
     check_settings,
@@ -89,6 +90,7 @@ class Agent:
         self.events = EventRing()
         self.late_mesh = LateMesh(self, data_directory.path if data_directory else None)
         self._leaves: Leaves | None = None
+        self.security = Security(config.datacenter, config.domain, Terms.of(config))
         self._make_membership()
         self.server = self._make_server(on_fatal) if config.server else None
         self.client = None if self.server else self._make_client()
@@ -174,6 +176,7 @@ class Agent:
             on_fatal=on_fatal,
             metrics=self.metrics,
             membership=self.membership,
+            security=self.security,
         )
         server.router.context.state = ClusterState(
             server.own,
@@ -195,6 +198,7 @@ class Agent:
             tasks=self.tasks,
             rng=self.rng,
             count=self.metrics.count,
+            security=self.security,
         )
 
     def _make_doors(self) -> None:

@@ -13,7 +13,7 @@ import structlog
 from agent.compose import Agent, data_directory_of
 from agent.config import ConfigError, RuntimeConfig, plan_reload
 from agent.gauges import Gauges
-from agent.http.tls import TlsError, renew, server_context
+from agent.http.tls import https_context, renew
 from agent.http.unix_sockets import unix_sockets
 from agent.local.definitions import (
     CheckDefinition,
@@ -26,6 +26,7 @@ from agent.local.reaper import reap
 from agent.membership.coordinates import send_coordinates
 from agent.membership.join import join_once, join_plans, join_until_joined
 from agent.rpc.endpoints.coordinate import CoordinateApply
+from agent.rpc.security import Terms
 from agent.settings import (
     dns_settings,
     http_settings,
@@ -33,6 +34,7 @@ from agent.settings import (
     name_filter,
 )
 from agent.telemetry.logs import LogHub
+from agent.tls import TlsError
 from agent.watches.definition import watches_of
 from catalog.errors import CatalogError
 from catalog.rows.node import Coordinate
@@ -157,7 +159,7 @@ class Lifecycle:
         agent, config = self.agent, self.agent.config
         await agent.http.listen(config.http_addrs, unix=unix_sockets(config))
         if config.https_addrs:
-            self._https = server_context(config)
+            self._https = https_context(config)
             await agent.http.listen(config.https_addrs, tls=self._https)
         if config.connect.enabled or not config.server:
             await agent.door.listen(config.grpc_addrs)
@@ -260,6 +262,7 @@ class Lifecycle:
                 plan = plan_reload(agent.config, self._load())
                 definitions = _definitions(plan.config)
                 watches = watches_of(plan.config.watches)
+                terms = Terms.of(plan.config)
                 if self._https is not None:
                     renew(self._https, plan.config)
                 agent.local.settings = local_settings(plan.config)
@@ -267,6 +270,7 @@ class Lifecycle:
             except (ConfigError, LocalFault, TlsError, ValueError) as error:
                 agent.local.settings = local_settings(agent.config)
                 raise ReloadRefused(str(error)) from None
+            agent.security.terms = terms
             self._apply(plan.config)
             agent.watches.apply(watches)
             _log.info("configuration reloaded", changed=list(plan.live))

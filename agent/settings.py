@@ -7,7 +7,7 @@ from agent.checks.settings import DOCKER_HOST, CheckSettings
 from agent.config import RuntimeConfig
 from agent.dns.settings import DnsSettings, SoaSettings
 from agent.http.settings import HEAD_BYTES_MAX, HttpSettings
-from agent.http.tls import client_context
+from agent.http.tls import checks_context
 from agent.local.agent import LocalSettings
 from agent.telemetry.log_file import Rotation
 from agent.telemetry.logs import LogSettings
@@ -97,7 +97,7 @@ def check_settings(config: RuntimeConfig, environment: Mapping[str, str]) -> Che
     """What all checks go by; DOCKER_HOST is read from the environment."""
     return CheckSettings(
         output_bytes_max=config.check_output_max_size,
-        agent_tls=(lambda: client_context(config)) if config.enable_agent_tls_for_checks else None,
+        agent_tls=(lambda: checks_context(config)) if config.enable_agent_tls_for_checks else None,
         docker_host=environment.get("DOCKER_HOST", DOCKER_HOST),
     )
 

@@ -13,6 +13,7 @@ from agent.rpc.meter import Count
 from agent.rpc.pool import Pool, Servers
 from agent.rpc.read_cache import ReadCache
 from agent.rpc.remote_router import CallLimits, RemoteRouter
+from agent.rpc.security import Security
 from agent.rpc.server import Random
 from agent.tasks import Tasks
 from catalog.duration import SECOND
@@ -21,7 +22,7 @@ from catalog.duration import SECOND
 class ClientParts:
     """Every part of a running client agent's way to the servers, by name."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - everything that the edge gives, named
         self,
         config: RuntimeConfig,
         node_id: str,
@@ -30,6 +31,7 @@ class ClientParts:
         tasks: Tasks,
         rng: Random,
         count: Count,
+        security: Security,
     ) -> None:
         hello = wire.Hello(
             node=config.node_name,
@@ -37,7 +39,7 @@ class ClientParts:
             datacenter=config.datacenter,
             role=wire.Role.CLIENT,
         )
-        dialler = Dialler(hello, config.limits.rpc_handshake_timeout / SECOND)
+        dialler = Dialler(hello, config.limits.rpc_handshake_timeout / SECOND, security)
         self.pool = Pool(servers, dialler, tasks.start, rng)
         self.router = RemoteRouter(
             self.pool,

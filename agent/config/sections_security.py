@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from agent.config.cipher_suites import cipher_suites
 from agent.config.rules import ip_addresses, not_negative, one_of, tls_version
 from agent.config.schema import LIVE, Section, opt, section
 from catalog.duration import SECOND, Duration
@@ -53,7 +54,9 @@ class TLSDefaults(Section, frozen=True):
     cert_file: str = opt("", "File of the certificate.", reload=LIVE)
     key_file: str = opt("", "File of the private key.", reload=LIVE, secret=True)
     tls_min_version: str = opt("TLSv1_2", "Oldest version.", reload=LIVE, check=tls_version)
-    tls_cipher_suites: str = opt("", "Suites, separated by commas.", reload=LIVE)
+    tls_cipher_suites: str = opt(
+        "", "Suites, separated by commas.", reload=LIVE, check=cipher_suites
+    )
     verify_incoming: bool = opt(False, "Ask clients for a certificate.", reload=LIVE)
     verify_outgoing: bool = opt(False, "Use TLS towards others.", reload=LIVE)
     verify_server_hostname: bool = opt(False, "Ask for server.<dc>.<domain>.", reload=LIVE)
@@ -67,7 +70,9 @@ class TLSProtocol(Section, frozen=True):
     cert_file: str = opt("", "File of the certificate.", reload=LIVE)
     key_file: str = opt("", "File of the private key.", reload=LIVE, secret=True)
     tls_min_version: str = opt("", "Oldest version.", reload=LIVE, check=tls_version)
-    tls_cipher_suites: str = opt("", "Suites, separated by commas.", reload=LIVE)
+    tls_cipher_suites: str = opt(
+        "", "Suites, separated by commas.", reload=LIVE, check=cipher_suites
+    )
     verify_incoming: bool = opt(False, "Ask clients for a certificate.", reload=LIVE)
     verify_outgoing: bool = opt(False, "Use TLS towards others.", reload=LIVE)
     verify_server_hostname: bool = opt(False, "Ask for server.<dc>.<domain>.", reload=LIVE)

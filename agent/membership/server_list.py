@@ -64,4 +64,5 @@ def address_of(server: ServerInfo) -> ServerAddress:
         host=server.host,
         port=server.port,
         healthy=server.healthy,
+        datacenter=server.datacenter,
     )

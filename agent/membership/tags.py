@@ -79,6 +79,8 @@ def tags_of(
         tags["bootstrap"] = "1"
     elif config.bootstrap_expect:
         tags["expect"] = str(config.bootstrap_expect)
+    if config.tls.internal_rpc.ca_file or config.tls.internal_rpc.ca_path:
+        tags["use_tls"] = "1"
     if config.read_replica:
         tags |= {"nonvoter": "1", "read_replica": "1"}
     if wan_join_port and not wide:

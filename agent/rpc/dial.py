@@ -1,12 +1,12 @@
 """Connecting to a server's port."""
 
 import asyncio
-import ssl
 from typing import Final
 
 from agent.rpc import wire
 from agent.rpc.connection import CallingEnd
 from agent.rpc.pool import ServerAddress
+from agent.rpc.security import Security
 
 CONNECT_TIMEOUT_S: Final = 3.0  # a dead host costs less than half of the hold time
 
@@ -14,22 +14,19 @@ CONNECT_TIMEOUT_S: Final = 3.0  # a dead host costs less than half of the hold t
 class Dialler:
     """Makes connections for the pool.
 
-    With ``tls``, certificates are checked as the context says; they must be for ``server_name``,
-    or else for the server's address, where the context checks names.
+    ``security`` says whether with TLS; without it, never.
     """
 
     def __init__(
         self,
         hello: wire.Hello,
         handshake_timeout_s: float,
-        tls: ssl.SSLContext | None = None,
-        server_name: str = "",
+        security: Security | None = None,
     ) -> None:
         self._hello = hello
         # Whoever dials does not wait for ever, whatever a server allows its clients.
         self._handshake_timeout_s = handshake_timeout_s or CONNECT_TIMEOUT_S
-        self._tls = tls
-        self._server_name = server_name
+        self._security = security or Security(hello.datacenter)
 
     async def __call__(self, server: ServerAddress) -> CallingEnd:
         """A connection whose hellos are exchanged. Raises OSError or ConnectionLost."""
@@ -47,12 +44,10 @@ class Dialler:
         return connection
 
     async def _connect(self, server: ServerAddress) -> CallingEnd:
-        loop = asyncio.get_running_loop()
-        _transport, connection = await loop.create_connection(
+        _transport, connection = await self._security.connect(
             lambda: CallingEnd(self._hello, self._handshake_timeout_s),
             server.host,
             server.port,
-            ssl=self._tls,
-            server_hostname=(self._server_name or server.host) if self._tls else None,
+            server.datacenter,
         )
         return connection

@@ -2,14 +2,13 @@
 
 A read that does not wait is answered at once; anything else runs in a task of its own, which is
 cancelled when the caller goes away. Connections of the log's servers come to the same port; their
-first byte tells them. Limits: connections of one address, the time for the hello and
-the TLS handshake; those of a connection are in ``agent.rpc.connection``.
+first byte tells them. Limits: connections of one address, the time for the hello; those of the
+TLS handshake are in ``agent.rpc.doorway``, those of a connection in ``agent.rpc.connection``.
 """
 
 import asyncio
-import ssl
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -18,13 +17,13 @@ from typing_extensions import override
 from agent.rpc import wire
 from agent.rpc.codec import BY_NAME, BadBody, decode_request, encode_reply
 from agent.rpc.connection import AnsweringEnd
+from agent.rpc.doorway import Doorway, Refused
 from agent.rpc.meter import Count, uncounted
 from agent.rpc.refusal import INTERNAL_ERROR, to_frame
 from agent.rpc.request import Consistency, ReadRequest, Reply, Request
+from agent.rpc.security import Security
 from agent.tasks import Tasks
 from raft.wire import PREAMBLE
-
-BACKLOG: Final = 1024  # agents that connect at the same time, after a server was restarted
 
 _log = structlog.get_logger("agent.rpc")
 
@@ -62,8 +61,10 @@ class PeerServer:
         tasks: Tasks,
         limits: PeerLimits | None = None,
         count: Count = uncounted,
+        security: Security | None = None,
     ) -> None:
         self.limits = limits or PeerLimits()
+        self.security = security or Security(hello.datacenter)
         # Takes over a connection of another server's log, of which these bytes were read.
         self.accept_raft: Callable[[asyncio.Transport, bytes], None] | None = None
         self._for_fellows = _RouterAnswers(router, count, for_fellows=True)
@@ -71,34 +72,26 @@ class PeerServer:
         self._count = count
         self._hello = hello
         self._tasks = tasks
-        self._servers: list[asyncio.Server] = []
+        self._doorway = Doorway(
+            self._accept,
+            self.security,
+            tasks,
+            count,
+            handshake_timeout_s=lambda: self.limits.handshake_timeout_s,
+            per_address_max=lambda: self.limits.connections_per_client_max,
+        )
         self._by_client: dict[str, set[_Accepted]] = {}
 
-    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
+    def listen(self, host: str, port: int) -> int:
         """Accept connections; the port, which is a free one for 0. Raises OSError."""
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            self._accept,
-            host,
-            port,
-            backlog=BACKLOG,
-            ssl=tls,
-            ssl_handshake_timeout=(self.limits.handshake_timeout_s or None) if tls else None,
-        )
-        self._servers.append(server)
-        bound: int = server.sockets[0].getsockname()[1]
-        return bound
+        return self._doorway.listen(host, port)
 
     async def close(self) -> None:
         """Stop listening and end every connection."""
-        for server in self._servers:
-            server.close()
+        await self._doorway.close()
         for connections in list(self._by_client.values()):
             for connection in list(connections):
                 connection.close("the server is stopping")
-        for server in self._servers:
-            await server.wait_closed()
-        self._servers.clear()
 
     @property
     def connection_count(self) -> int:
@@ -123,8 +116,15 @@ class PeerServer:
         A server of this datacenter takes this one for the leader. One of another datacenter asks as
         a client agent does: it does not know who leads here.
         """
-        is_fellow = peer.role is wire.Role.SERVER and peer.datacenter == self._hello.datacenter
-        return self._for_fellows if is_fellow else self._for_others
+        return self._for_fellows if self.is_fellow(peer) else self._for_others
+
+    def is_fellow(self, peer: wire.Hello) -> bool:
+        """Whether an agent says that it is a server of this datacenter."""
+        return peer.role is wire.Role.SERVER and peer.datacenter == self._hello.datacenter
+
+    def refuse(self, client: str, reason: str) -> None:
+        """Tell the operator of an agent that poses as a server."""
+        self._doorway.tell(client, Refused("server name", reason))
 
     def enter(self, connection: "_Accepted", client: str) -> None:
         """Count a connection, or end it when its client has too many."""
@@ -165,6 +165,9 @@ class _Accepted(AnsweringEnd):
         if not is_first or accept_raft is None or data[:1] != PREAMBLE[:1]:
             super().data_received(data)
         elif not self._ended.is_set() and self._transport is not None:
+            if self._refuse_server(self._transport):
+                self._transport.abort()
+                return
             self._stop_timer()
             self._server.leave(self, self._client)
             accept_raft(self._transport, data)
@@ -178,9 +181,20 @@ class _Accepted(AnsweringEnd):
 
     @override
     def _on_ready(self) -> None:
-        super()._on_ready()
         assert self.peer is not None
+        assert self._transport is not None
+        if self._server.is_fellow(self.peer) and (reason := self._refuse_server(self._transport)):
+            self.close(reason)
+            return
+        super()._on_ready()
         self._answers = self._server.answers_for(self.peer)
+
+    def _refuse_server(self, transport: asyncio.Transport) -> str:
+        """Why it may not be taken for a server of this datacenter; "" if it may."""
+        reason = self._server.security.objection_to_server(transport)
+        if reason:
+            self._server.refuse(self._client, reason)
+        return reason
 
     @override
     def _on_end(self) -> None:

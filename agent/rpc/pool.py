@@ -25,13 +25,17 @@ T = TypeVar("T")
 
 
 class ServerAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """A server of this datacenter. ``id`` is its node id; an unhealthy one is asked last."""
+    """A server. ``id`` is its node id; an unhealthy one is asked last.
+
+    An empty ``datacenter`` is the own one.
+    """
 
     id: str
     name: str
     host: str
     port: int
     healthy: bool = True
+    datacenter: str = ""
 
 
 class Servers(Protocol):

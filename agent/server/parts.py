@@ -10,7 +10,6 @@ A client agent has none of these. Nothing here decides anything.
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +29,7 @@ from agent.rpc.peer_server import PeerServer
 from agent.rpc.remote_router import CallLimits
 from agent.rpc.request import Reply, Request
 from agent.rpc.router import Router
+from agent.rpc.security import Security
 from agent.rpc.server import Random, ServerContext
 from agent.rpc.server_router import ServerRouter
 from agent.server.autopilot_loop import AutopilotLoop
@@ -103,8 +103,10 @@ class ServerParts:
         on_fatal: Callable[[BaseException], None],
         metrics: Metrics,
         membership: Membership,
+        security: Security,
     ) -> None:
         self._config = config
+        self._security = security
         self._node = node
         self._tasks = tasks
         self._metrics = metrics
@@ -139,7 +141,10 @@ class ServerParts:
         self.transport = Transport(
             TransportIdentity(self.own.id),
             LinkSurroundings(
-                dial=dial_raft, random=rng.random, start_task=start_task, count=self._count_link
+                dial=self._dial_raft,
+                random=rng.random,
+                start_task=start_task,
+                count=self._count_link,
             ),
             Reports(
                 message=self.driver.receive,
@@ -159,7 +164,7 @@ class ServerParts:
             datacenter=config.datacenter,
             role=wire.Role.SERVER,
         )
-        dialler = Dialler(hello, config.limits.rpc_handshake_timeout / SECOND)
+        dialler = Dialler(hello, config.limits.rpc_handshake_timeout / SECOND, self._security)
         self.calls = ServerCalls(dialler)
         self.abroad = Abroad(
             config.datacenter,
@@ -196,7 +201,9 @@ class ServerParts:
             lambda: self._config.performance.rpc_hold_timeout / SECOND,
             self._tasks.start,
         )
-        self.peers = PeerServer(self.router, hello, self._tasks, peer_limits(config), metrics.count)
+        self.peers = PeerServer(
+            self.router, hello, self._tasks, peer_limits(config), metrics.count, self._security
+        )
         self.peers.accept_raft = self.transport.accept
 
     def _make_leadership(self) -> None:
@@ -243,6 +250,11 @@ class ServerParts:
 
     def _server_members(self) -> tuple[ServerMember, ...]:
         return server_members(self._membership.lan_members(), self._config.datacenter)
+
+    async def _dial_raft(self, address: str, protocol: Callable[[], Connection], /) -> None:
+        """Connect a link between two servers of the log. Raises OSError."""
+        host, port = split_address(address)
+        await self._security.connect(protocol, host, port)
 
     def _count_link(self, name: str) -> None:
         self._metrics.count("consul.raft.transport", event=name.removeprefix("raft.transport."))
@@ -311,7 +323,7 @@ class ServerParts:
         """
         await self.start_log()
         listen = self._config.rpc_addr
-        await self.peers.listen(listen.host, listen.port)
+        self.peers.listen(listen.host, listen.port)
         self.abroad.start()
         self._membership.subscribe(self._members_changed)
         self._tasks.start("bootstrap", self.bootstrap.run())
@@ -364,12 +376,6 @@ class ServerParts:
         if self.authority is not None:
             connect = config.connect
             await self.authority.start(connect.ca_provider or "consul", connect.ca_config)
-
-
-async def dial_raft(address: str, protocol: Callable[[], Connection], /) -> None:
-    """Connect a link between two servers of the log. Raises OSError."""
-    host, port = split_address(address)
-    await asyncio.get_running_loop().create_connection(protocol, host, port)
 
 
 def _tell_trouble(peer_id: str, reason: str) -> None:

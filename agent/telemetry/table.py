@@ -125,6 +125,9 @@ _CALLS: Final = (
     _counter("consul.rpc.query", "queries", "Reads that this server ran."),
     _counter("consul.rpc.cross-dc", "calls", "Calls sent to another datacenter.", "datacenter"),
     _counter("consul.rpc.accept_conn", "connections", "Connections of other agents."),
+    _counter(
+        "consul.rpc.connection_refused", "connections", "Connections that were refused.", "cause"
+    ),
     _counter("consul.rpc.rate_limit.exceeded", "calls", "Calls refused by a rate limit.", "op"),
     _sample("consul.rpc.server.call", "ms", "One call that this server ran.", "method"),
     _sample("consul.rpc.consistentRead", "ms", "Making sure of leadership before a read."),

@@ -12,7 +12,7 @@ import trustme
 
 from agent.config.addresses import Listen
 from agent.http.listeners import UnixSockets
-from agent.http.tls import server_context
+from agent.http.tls import https_context
 from tests.agent.harness import (
     ANY_PORT,
     LOOPBACK,
@@ -36,7 +36,7 @@ def tls(authority, tmp_path):
     certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
     certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    return server_context(
+    return https_context(
         make_config(
             "-hcl",
             f'cert_file = "{tmp_path}/cert.pem" key_file = "{tmp_path}/key.pem" '

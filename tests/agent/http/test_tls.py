@@ -5,7 +5,8 @@ import ssl
 import pytest
 import trustme
 
-from agent.http.tls import TlsError, server_context
+from agent.http.tls import https_context
+from agent.tls import TlsError
 from tests.agent.harness import make_config
 
 
@@ -23,14 +24,14 @@ def files(tmp_path):
 
 
 def test_tls_1_2_is_the_oldest_and_clients_need_no_certificate(files):
-    context = server_context(make_config("-hcl", files))
+    context = https_context(make_config("-hcl", files))
 
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert context.verify_mode == ssl.CERT_NONE
 
 
 def test_incoming_certificates_are_asked_for_when_configured(files):
-    context = server_context(make_config("-hcl", files + "verify_incoming = true"))
+    context = https_context(make_config("-hcl", files + "verify_incoming = true"))
 
     assert context.verify_mode == ssl.CERT_REQUIRED
 
@@ -40,4 +41,4 @@ def test_an_unreadable_file_is_named(files, tmp_path):
     (tmp_path / "key.pem").write_text("no key")
 
     with pytest.raises(TlsError, match=r"key\.pem"):
-        server_context(config)
+        https_context(config)

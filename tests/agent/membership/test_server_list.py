@@ -33,7 +33,7 @@ class Lan:
 def test_servers_of_this_datacenter_are_listed_with_their_rpc_port():
     lan = Lan(server("a"), server("b", dc="dc2"), server("c", role="node"), server("d", port="x"))
 
-    expected = ServerAddress(id="id-a", name="a", host="10.0.0.1", port=8300)
+    expected = ServerAddress(id="id-a", name="a", host="10.0.0.1", port=8300, datacenter="dc1")
     assert (expected,) == lan.servers.servers()
 
 

@@ -30,7 +30,9 @@ def names(wan: Wan, datacenter: str) -> list[str]:
 def test_servers_are_listed_by_datacenter_with_their_rpc_port():
     wan = Wan(server("a.dc1"), server("b.dc2", dc="dc2", port="7300"), server("c.dc2", dc="dc2"))
 
-    expected = ServerAddress(id="id-b.dc2", name="b.dc2", host="10.0.0.1", port=7300)
+    expected = ServerAddress(
+        id="id-b.dc2", name="b.dc2", host="10.0.0.1", port=7300, datacenter="dc2"
+    )
     assert expected == wan.abroad.servers("dc2")[0]
     assert ["b.dc2", "c.dc2"] == names(wan, "dc2")
     assert ["a.dc1"] == names(wan, "dc1")

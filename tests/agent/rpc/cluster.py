@@ -234,7 +234,7 @@ class Cluster:
         server = PeerServer(
             self.router, hello(name, wire.Role.SERVER), self.tasks, self.limits, self.count
         )
-        port = await server.listen(LOOPBACK, 0)
+        port = server.listen(LOOPBACK, 0)
         self.servers.append(server)
         self.known.set(*self.known.known, address(name, port))
         return server

@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 
+import msgspec
 import pytest
 import trustme
 
@@ -13,10 +14,12 @@ from agent.rpc.dial import Dialler
 from agent.rpc.endpoints.kv import KvGet
 from agent.rpc.peer_server import PeerLimits, PeerServer
 from agent.rpc.pool import ServerAddress
+from agent.rpc.security import Security, Terms
 from tests.agent.harness import within
 from tests.agent.rpc.cluster import LOOPBACK, Cluster, address, hello, open_cluster
 
 SERVER_NAME = "server.dc1.consul"
+SERVER_NAME_ABROAD = "server.dc2.consul"
 
 
 @pytest.fixture
@@ -34,20 +37,23 @@ async def secure(cluster: Cluster):
     authority.configure_trust(context)
     context.verify_mode = ssl.CERT_REQUIRED
     server = PeerServer(
-        cluster.router, hello("server-1", wire.Role.SERVER), cluster.tasks, PeerLimits()
+        cluster.router,
+        hello("server-1", wire.Role.SERVER),
+        cluster.tasks,
+        security=Security("dc1", terms=Terms(incoming=context)),
     )
-    port = await server.listen(LOOPBACK, 0, context)
+    port = server.listen(LOOPBACK, 0)
     yield address("server-1", port), authority
     await server.close()
 
 
-def context_of(authority: trustme.CA, *, certificate: bool = True) -> ssl.SSLContext:
-    """A client agent's context."""
+def secured(authority: trustme.CA, *, certificate: bool = True, domain: str = "consul") -> Security:
+    """A client agent's way to dial."""
     context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
     authority.configure_trust(context)
     if certificate:
         authority.issue_cert("client.dc1.consul").configure_cert(context)
-    return context
+    return Security("dc1", domain, Terms(outgoing=context))
 
 
 async def test_a_connection_is_given_once_the_server_said_hello(cluster: Cluster):
@@ -88,7 +94,7 @@ async def test_a_connection_that_takes_too_long_says_so(monkeypatch: pytest.Monk
     monkeypatch.setattr("agent.rpc.dial.CONNECT_TIMEOUT_S", 0.02)
     listener = await asyncio.get_running_loop().create_server(asyncio.Protocol, LOOPBACK, 0)
     port = listener.sockets[0].getsockname()[1]
-    dial = Dialler(hello(), 1.0, ssl.create_default_context())  # no answer to its greeting
+    dial = Dialler(hello(), 1.0, secured(trustme.CA()))  # no answer to its greeting
 
     with pytest.raises(TimeoutError, match=r"no connection in 0.02 s"):
         await within(dial(address("mute", port)))
@@ -101,7 +107,7 @@ async def test_calls_go_over_tls_with_certificates_of_both_ends(
     secure: tuple[ServerAddress, trustme.CA],
 ):
     server, authority = secure
-    dial = Dialler(hello(), 1.0, context_of(authority), SERVER_NAME)
+    dial = Dialler(hello(), 1.0, secured(authority))
 
     connection = await within(dial(server))
     answer = await within(connection.call(*encode_request(KvGet(key="a"))))
@@ -114,13 +120,23 @@ async def test_calls_go_over_tls_with_certificates_of_both_ends(
 async def test_a_server_of_another_name_is_refused(secure: tuple[ServerAddress, trustme.CA]):
     server, authority = secure
 
-    with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
-        await within(Dialler(hello(), 1.0, context_of(authority), "server.dc2.consul")(server))
+    with pytest.raises(ConnectionError, match="Hostname mismatch"):
+        await within(Dialler(hello(), 1.0, secured(authority, domain="other"))(server))
+
+
+async def test_a_server_abroad_is_asked_for_the_name_of_its_datacenter(
+    secure: tuple[ServerAddress, trustme.CA],
+):
+    server, authority = secure
+    abroad = msgspec.structs.replace(server, datacenter="dc2")
+
+    with pytest.raises(ConnectionError, match=SERVER_NAME_ABROAD):
+        await within(Dialler(hello(), 1.0, secured(authority))(abroad))
 
 
 async def test_a_client_without_certificate_is_refused(secure: tuple[ServerAddress, trustme.CA]):
     server, authority = secure
-    dial = Dialler(hello(), 1.0, context_of(authority, certificate=False), SERVER_NAME)
+    dial = Dialler(hello(), 1.0, secured(authority, certificate=False))
 
     with pytest.raises((ConnectionLost, ConnectionError, ssl.SSLError)):
         await within(dial(server))

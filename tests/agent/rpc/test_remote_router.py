@@ -1,6 +1,7 @@
 """A client agent's router against real servers on loopback."""
 
 import asyncio
+import socket
 
 import msgspec
 import pytest
@@ -50,8 +51,8 @@ async def pair():
 
 def crash(server: PeerServer) -> None:
     """End a server as a killed process does: its sockets are gone at once."""
-    for listener in server._servers:
-        listener.close()
+    for listener in server._doorway._listeners:
+        listener.shutdown(socket.SHUT_RDWR)
     for connections in list(server._by_client.values()):
         for connection in list(connections):
             connection._transport.abort()
