@@ -169,8 +169,8 @@ class ListenerAtWork:
         self.draining = [chain for chain in self.draining if chain.open_count]
         for gone in old.values():
             self._drain(gone)
-        for chain in self.draining:
-            self._judge_anew(chain)
+        for left in self.draining:
+            self._judge_anew(left)
 
     def _judge_anew(self, chain: ChainServing) -> None:
         """Hold a chain that is no more to the policy of the one that took its place."""

@@ -89,7 +89,6 @@ class _Reader:
         self._content = content
         self._offset = 0
 
-    @property
     def is_empty(self) -> bool:
         return self._offset == len(self._content)
 
@@ -117,15 +116,15 @@ def _read(message: bytes) -> ClientHello:
     reader.vector(1)  # session id
     reader.vector(2)  # cipher suites
     reader.vector(1)  # compression methods
-    if reader.is_empty:
+    if reader.is_empty():
         return ClientHello()  # TLS 1.2 allows a hello without extensions
     extensions = reader.vector(2)
-    if not reader.is_empty:
+    if not reader.is_empty():
         raise BadHelloError("bad-hello")
     server_name = ""
     alpn: tuple[str, ...] = ()
     seen: set[int] = set()
-    while not extensions.is_empty:
+    while not extensions.is_empty():
         kind = extensions.number(2)
         content = extensions.vector(2)
         if kind in seen:
@@ -140,7 +139,7 @@ def _read(message: bytes) -> ClientHello:
 
 def _server_name(extension: _Reader) -> str:
     names = extension.vector(2)
-    while not names.is_empty:
+    while not names.is_empty():
         kind = names.number(1)
         name = names.vector(2).rest()
         if kind == 0:
@@ -157,7 +156,7 @@ def _host_name(raw: bytes) -> str:
 def _alpn(extension: _Reader) -> tuple[str, ...]:
     protocols = extension.vector(2)
     found: list[str] = []
-    while not protocols.is_empty:
+    while not protocols.is_empty():
         name = protocols.vector(1).rest()
         if not name:
             raise BadHelloError("bad-hello")

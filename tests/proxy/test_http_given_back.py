@@ -82,7 +82,7 @@ class LateWire(Wire):
         wire = cls.__new__(cls)
         wire.world = world
         kept.append(wire)
-        wire.__init__(handler, alpn)  # type: ignore[misc]
+        wire.__init__(handler, alpn)  # type: ignore[misc]  # as its docstring says
         return wire
 
     def close(self) -> None:
@@ -111,7 +111,7 @@ class Site(World):
         self.instances: list[LateWire] = []
         self.ends: dict[int, ServerEnd] = {}
         self.askers: dict[int, ClientEnd] = {}
-        self.upstreams = {  # type: ignore[assignment]
+        self.upstreams = {  # type: ignore[assignment]  # real ones in place of made-up ones
             name: ClusterUpstream(each.cluster, self.dial, self.now_s, rng.random)
             for name, each in self.upstreams.items()
         }
