@@ -118,7 +118,7 @@ def linked(agents: Cluster, name: str, protocol: str, port: int, **options: Any)
     """``<name>-front`` on one agent, whose upstream ``<name>-back`` is on another one."""
     back, front = f"{name}-back", f"{name}-front"
     speak(agents.server, protocol, back, front)
-    register(agents.clients["two"], back, port, **options)
+    wait_open(register(agents.clients["two"], back, port, **options).port)
     return register(agents.clients["one"], front, 1, upstreams=[back])
 
 
@@ -143,7 +143,12 @@ def wait_done(what: Callable[[], object]) -> None:
 
 def wait_listens(front: Sidecar) -> None:
     """Return once the upstream's listener is there: some clients wait long after a refusal."""
-    wait_done(lambda: socket.create_connection((LOOPBACK, upstream_port(front)), 5).close())
+    wait_open(upstream_port(front))
+
+
+def wait_open(port: int) -> None:
+    """Return once something listens at a port: who is dialled too early is set aside for long."""
+    wait_done(lambda: socket.create_connection((LOOPBACK, port), 5).close())
 
 
 @dataclass(frozen=True)
@@ -218,7 +223,9 @@ def instances(
         for number, definition in enumerate(definitions):
             back = stack.enter_context(app(f"{service}-{number}"))
             agent = agents.agents[number % len(agents.agents)]
-            register(agent, service, back.port, instance=back.name, **definition)
+            sidecar = register(agent, service, back.port, instance=back.name, **definition)
+            if definition.get("config", {}).get("proconsul_managed", True):
+                wait_open(sidecar.port)
             made.append(back)
         yield made
 

@@ -86,6 +86,50 @@ def test_a_redirect_leads_to_the_other_service(mesh_agents: Cluster) -> None:
         assert ["to-back.default.dc1"] == list(explained.shares)
 
 
+def test_shares_of_shares_are_multiplied_and_each_has_its_headers(mesh_agents: Cluster) -> None:
+    server, total = mesh_agents.server, 1000
+    versions = [{"meta": {"version": str(number)}} for number in range(2)]
+    with (
+        instances(mesh_agents, "outer-back", {}) as outer,
+        instances(mesh_agents, "inner-back", *versions) as inner,
+    ):
+        subsets = {f"v{n}": {"Filter": f"Service.Meta.version == {n}"} for n in range(2)}
+        write_entry(server, "service-resolver", "inner-back", Subsets=subsets)
+        splits = [
+            {
+                "Weight": weight,
+                "ServiceSubset": f"v{n}",
+                "ResponseHeaders": {"Set": {"x-v": str(n)}},
+            }
+            for n, weight in enumerate((20, 80))
+        ]
+        write_entry(server, "service-splitter", "inner-back", Splits=splits)
+        halves = [{"Weight": 50}, {"Weight": 50, "Service": "inner-back"}]
+        write_entry(server, "service-splitter", "outer-back", Splits=halves)
+        front = caller(mesh_agents, "outer-front", "outer-back")
+        front.wait_reach("outer-back")
+        expected = {outer[0].name, *(each.name for each in inner)}
+        port = front.upstreams["outer-back"]
+        wait_until(lambda: set(spread(port, 100)) == expected, what="all shares")
+
+        served = spread(port, total)
+        versions_told = {
+            (answer.served_by, answer.headers.get("X-V"))
+            for answer in (front.call("outer-back") for _ in range(40))
+        }
+
+        shares = explain(front.agent, "outer-front", "outer-back").shares
+        assert {
+            "outer-back.default.dc1": 50,
+            "v0.inner-back.default.dc1": 10,
+            "v1.inner-back.default.dc1": 40,
+        } == shares
+        for each, percent in zip((*outer, *inner), (50, 10, 40), strict=True):
+            assert_share(percent, served[each.name], total)
+        allowed = {(outer[0].name, None), (inner[0].name, "0"), (inner[1].name, "1")}
+        assert versions_told <= allowed
+
+
 def test_round_robin_gives_each_the_same(mesh_agents: Cluster) -> None:
     with balanced(mesh_agents, "rr", {"Policy": "round_robin"}) as (front, apps):
         served = spread(front.upstreams["rr-back"], REQUESTS)

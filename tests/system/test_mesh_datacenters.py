@@ -147,6 +147,48 @@ def test_mesh_gateways_pass_on_what_they_cannot_read(datacenters: Pair, mode: st
             gate.agent.put(f"/v1/agent/service/deregister/{gate.id}")
 
 
+@pytest.mark.parametrize("kind", ["service-defaults", "proxy-defaults"])
+def test_entries_say_that_gateways_are_used(datacenters: Pair, kind: str) -> None:
+    near, service, front_name = datacenters[0], f"{kind}-far", f"{kind}-front"
+    gates = [mesh_gateway(agent) for agent in datacenters]
+    entry = (kind, "global" if kind == "proxy-defaults" else front_name)
+    try:
+        with far_app(datacenters, service):
+            write_entry(near, *entry, MeshGateway={"Mode": "remote"})
+            front = register(near, front_name, 1, upstreams=[far_upstream(service)])
+
+            front.wait_reach(service)
+
+            assert {"mesh-gateway"} == explain(near, front_name, service).instances
+            wan = gates[1].agent.get("/v1/agent/service/mesh-gateway").json["TaggedAddresses"]
+            assert {f"{LOOPBACK}:{wan['wan']['Port']}"} == dialled(front, service)
+    finally:
+        near.delete(f"/v1/config/{entry[0]}/{entry[1]}")
+        for gate in gates:
+            gate.deregister()
+
+
+def test_failover_goes_through_gateways(datacenters: Pair) -> None:
+    near, far = datacenters
+    gates = [mesh_gateway(agent) for agent in datacenters]
+    speak_everywhere(datacenters, "http", "geo-gate")
+    for server in datacenters:
+        mode = {"Protocol": "http", "MeshGateway": {"Mode": "local"}}
+        write_entry(server, "service-defaults", "geo-gate", **mode)
+    write_entry(near, "service-resolver", "geo-gate", Failover={"*": {"Datacenters": ["dc2"]}})
+    try:
+        with app("geo-far") as there:
+            register(far, "geo-gate", there.port)
+            front = register(near, "geo-gate-front", 1, upstreams=["geo-gate"])
+
+            wait_answer(front, "geo-gate", lambda answer: answer.served_by == "geo-far")
+
+            assert {"mesh-gateway"} == explain(near, "geo-gate-front", "geo-gate").instances
+    finally:
+        for gate in gates:
+            gate.deregister()
+
+
 def test_bytes_go_through_two_mesh_gateways(datacenters: Pair) -> None:
     gates = [mesh_gateway(agent) for agent in datacenters]
     try:

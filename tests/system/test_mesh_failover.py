@@ -9,8 +9,25 @@ import pytest
 
 from tests.system.agent_process import AgentProcess, free_ports, wait_until
 from tests.system.cluster import Cluster
-from tests.system.mesh_site import App, Sidecar, calling, register, speak, write_entry
-from tests.system.mesh_traffic import caller, explain, instances, spread, wait_all, wait_answer
+from tests.system.mesh_site import (
+    App,
+    Line,
+    Sidecar,
+    calling,
+    echo,
+    register,
+    speak,
+    write_entry,
+)
+from tests.system.mesh_traffic import (
+    caller,
+    explain,
+    instances,
+    spread,
+    wait_all,
+    wait_answer,
+    wait_done,
+)
 
 pytestmark = pytest.mark.system
 
@@ -187,6 +204,66 @@ def test_a_failing_backend_gets_no_more_than_the_budget_of_retries(mesh_agents: 
         assert {"500": 500} == dict(served)
         seen = apps[0].count - before
         assert 500 < seen <= 500 * 1.2, "some retries, and no more than a fifth"
+
+
+def test_an_instance_that_hangs_is_given_up_and_another_one_is_tried(mesh_agents: Cluster) -> None:
+    policy = {"NumRetries": 1, "RetryOn": ["5xx"], "PerTryTimeout": "300ms"}
+    with retrying(mesh_agents, "hang", 2, **policy) as (front, apps):
+        apps[0].delay_s = 2.0
+        asked = apps[0].count
+
+        for _ in range(4):
+            began = time.monotonic()
+            answer = front.call("hang-back")
+            assert (200, apps[1].name) == (answer.status, answer.served_by)
+            assert time.monotonic() - began < 1.5
+
+        assert apps[0].count > asked, "it was tried first by some"
+
+
+def test_no_call_fails_while_instances_come_and_go(mesh_agents: Cluster) -> None:
+    with instances(mesh_agents, "turn-back", *({"is_checked": True} for _ in range(3))) as apps:
+        front = caller(mesh_agents, "turn-front", "turn-back")
+        wait_all(front, "turn-back", apps)
+        port = front.upstreams["turn-back"]
+
+        with calling(port, method="POST") as posts, calling(port) as gets:
+            for number in (1, 2, 1):
+                agent = mesh_agents.agents[number]
+                agent.put_ok(f"/v1/agent/service/deregister/{apps[number].name}")
+                wait_all(front, "turn-back", [a for a in apps if a is not apps[number]])
+                port_again = apps[number].port
+                register(
+                    agent, "turn-back", port_again, instance=apps[number].name, is_checked=True
+                )
+                wait_all(front, "turn-back", apps)
+
+        assert {"200"} == set(gets.outcomes), gets.failures
+        assert {"200"} == set(posts.outcomes), posts.failures
+
+
+def test_streams_of_bytes_go_to_the_failover_too(mesh_agents: Cluster) -> None:
+    server, one, two = mesh_agents.agents
+    with echo(b"main") as main, echo(b"help") as help_port:
+        register(two, "raw-main", main, checks=[ttl_check("raw-main")])
+        register(server, "raw-help", help_port)
+        failover = {"*": {"Service": "raw-help"}}
+        write_entry(server, "service-resolver", "raw-main", Failover=failover)
+        front = register(one, "raw-front", 1, upstreams=["raw-main"])
+
+        def wait_greeting(expected: bytes) -> None:
+            def check() -> None:
+                with Line(front.upstreams["raw-main"]) as line:
+                    assert line.ask(b"abcd") == expected
+
+            wait_done(check)
+
+        wait_greeting(b"main")
+        set_check(two, "raw-main", "fail")
+        wait_greeting(b"help")
+        assert {"raw-help"} == explain(one, "raw-front", "raw-main").instances
+        set_check(two, "raw-main", "pass")
+        wait_greeting(b"main")
 
 
 def test_an_instance_that_nobody_serves_costs_no_request(mesh_agents: Cluster) -> None:
