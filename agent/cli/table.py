@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from agent.cli.command import Command
-from agent.cli.rows import agent, cluster, keys, mesh, mesh_view, services
+from agent.cli.rows import agent, certificates, cluster, keys, mesh, mesh_view, services
 
 COMMANDS: Final[tuple[Command, ...]] = (
     *agent.ROWS,
@@ -16,6 +16,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     *services.ROWS,
     *mesh.ROWS,
     *mesh_view.ROWS,
+    *certificates.ROWS,
 )
 # How many words may name a command; a longer line need not be looked up.
 _WORD_COUNT_MAX: Final = max(len(command.words.split()) for command in COMMANDS)
