@@ -1,0 +1,1 @@
+"""Access control at the agent's edge."""
