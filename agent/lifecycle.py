@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import signal
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +12,7 @@ import structlog
 from agent.compose import Agent, data_directory_of
 from agent.config import ConfigError, RuntimeConfig, plan_reload
 from agent.gauges import Gauges
-from agent.http.tls import https_context, renew
+from agent.http.tls import https_context
 from agent.http.unix_sockets import unix_sockets
 from agent.local.definitions import (
     CheckDefinition,
@@ -62,7 +61,6 @@ class Lifecycle:
         self._watches = watches_of(config.watches)  # a fault ends the start before it begins
         self._joins = join_plans(config)
         self._load = load
-        self._https: ssl.SSLContext | None = None
         self._log_hub = log_hub
         self._ended = asyncio.Event()
         self._leaving = False
@@ -159,8 +157,7 @@ class Lifecycle:
         agent, config = self.agent, self.agent.config
         await agent.http.listen(config.http_addrs, unix=unix_sockets(config))
         if config.https_addrs:
-            self._https = https_context(config)
-            await agent.http.listen(config.https_addrs, tls=self._https)
+            await agent.http.listen(config.https_addrs, tls=https_context(config))
         if config.connect.enabled or not config.server:
             await agent.door.listen(config.grpc_addrs)
         for place in config.dns_addrs:
@@ -263,14 +260,15 @@ class Lifecycle:
                 definitions = _definitions(plan.config)
                 watches = watches_of(plan.config.watches)
                 terms = Terms.of(plan.config)
-                if self._https is not None:
-                    renew(self._https, plan.config)
+                https = https_context(plan.config) if plan.config.https_addrs else None
                 agent.local.settings = local_settings(plan.config)
                 agent.local.reload(*definitions)
             except (ConfigError, LocalFault, TlsError, ValueError) as error:
                 agent.local.settings = local_settings(agent.config)
                 raise ReloadRefused(str(error)) from None
             agent.security.terms = terms
+            if https is not None:
+                await agent.http.renew_tls(https)
             self._apply(plan.config)
             agent.watches.apply(watches)
             _log.info("configuration reloaded", changed=list(plan.live))

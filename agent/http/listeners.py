@@ -2,16 +2,19 @@
 
 import asyncio
 import os
+import socket
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import structlog
 
 from agent.http.connection import Connection, Listener
 from agent.http.front import Front
 from agent.http.hand_over import HandOver
+
+BACKLOG: Final = 1024  # users that connect at the same time, after the agent was restarted
 
 _log = structlog.get_logger("agent.http")
 
@@ -49,6 +52,7 @@ class HttpServer:
         self._hand_over = HandOver(front)
         self.shared = Listener(front, self._hand_over)
         self._servers: list[asyncio.Server] = []
+        self._secured: list[asyncio.Server] = []  # those with TLS, which are among them too
         self._paths: list[Path] = []
 
     async def listen(
@@ -62,17 +66,36 @@ class HttpServer:
         for place in places:
             if place.network == "unix":
                 server = await self._listen_unix(place.host, unix or UnixSockets())
+            elif tls is not None:
+                server = await self._listen_secured(tls, host=place.host, port=place.port)
             else:
                 server = await loop.create_server(
-                    lambda: Connection(self.shared),
-                    place.host,
-                    place.port,
-                    ssl=tls,
-                    ssl_handshake_timeout=self._handshake_timeout_s if tls else None,
-                    backlog=1024,
+                    lambda: Connection(self.shared), place.host, place.port, backlog=BACKLOG
                 )
             self._servers.append(server)
             _log.info("http listening", address=place.host, port=place.port, tls=tls is not None)
+
+    async def renew_tls(self, tls: ssl.SSLContext) -> None:
+        """Use another context for new connections; nobody is refused meanwhile."""
+        for old in list(self._secured):
+            for listening in old.sockets:
+                # The same queue of connections by another number: none of them is lost.
+                own = socket.socket(fileno=os.dup(listening.fileno()))
+                self._servers.append(await self._listen_secured(tls, sock=own))
+            self._secured.remove(old)
+            self._servers.remove(old)
+            old.close()
+
+    async def _listen_secured(self, tls: ssl.SSLContext, **where: Any) -> asyncio.Server:
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(self.shared),
+            **where,
+            ssl=tls,
+            ssl_handshake_timeout=self._handshake_timeout_s,
+            backlog=BACKLOG,
+        )
+        self._secured.append(server)
+        return server
 
     async def _listen_unix(self, path: str, unix: UnixSockets) -> asyncio.Server:
         loop = asyncio.get_running_loop()

@@ -18,13 +18,6 @@ def https_context(config: RuntimeConfig) -> ssl.SSLContext:
     return context
 
 
-def renew(context: ssl.SSLContext, config: RuntimeConfig) -> None:
-    """Use the files of now for new handshakes of a listener. Raises TlsError."""
-    # A trial first: a context that took half of a bad pair could not be used any more.
-    https_context(config)
-    configure(context, config.tls.https, SECTION)
-
-
 def checks_context(config: RuntimeConfig) -> ssl.SSLContext:
     """Shows the agent's certificate, trusts its authorities and the system's. Raises TlsError."""
     context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)

@@ -66,6 +66,25 @@ async def test_the_api_is_served_over_tls(house: House, tls, authority):
     await until(lambda: not house.shared.connections, timeout_s=2.0)
 
 
+async def test_new_connections_take_a_new_certificate_and_the_old_ones_go_on(
+    house: House, tls, authority
+):
+    await house.agent.http.listen([ANY_PORT], tls=tls)
+    port = house.agent.http._servers[-1].sockets[0].getsockname()[1]
+    old = await house.connect(port, ssl=client_context(authority))
+    other = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    other.issue_cert(LOOPBACK).configure_cert(context)
+
+    await house.agent.http.renew_tls(context)
+    new = await house.connect(port, ssl=client_context(other))
+
+    for raw in (old, new):
+        assert (await raw.ask(request("GET", "/v1/status/leader"))).status == 200
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await house.connect(port, ssl=client_context(authority))
+
+
 async def test_a_connection_over_tls_comes_back_from_the_slow_lane(house: House, tls, authority):
     await house.agent.http.listen([ANY_PORT], tls=tls)
     port = house.agent.http._servers[-1].sockets[0].getsockname()[1]
