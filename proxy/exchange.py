@@ -17,7 +17,7 @@ from proxy.core.headers import edited
 from proxy.core.retry import Outcome
 from proxy.exchange_attempt import Attempt
 from proxy.exchange_body import ReplayBody
-from proxy.exchange_decision import Destination, decide, no_endpoint
+from proxy.exchange_decision import Destination, decide, edit_answer, no_endpoint
 from proxy.exchange_origin import Origin
 from proxy.exchange_retries import Retries, outcome_of
 from proxy.exchange_timing import Timing
@@ -45,8 +45,7 @@ class HttpExchanges(Exchanges):
     @override
     def refused(self, status: int, detail: str) -> None:
         record = self._origin.record()
-        record.status = status
-        record.detail = detail
+        record.status, record.detail = status, detail
         record.flags.append("refused")
         record.ended_s = record.started_s
         self._origin.serving.recorder.finished(record)
@@ -69,8 +68,7 @@ class HttpExchange(Exchange):
         self._is_begun = False  # the answer
         self._is_held = False  # the request's body, until somebody takes it
         self._is_full = False  # the instance, for now
-        self._is_tunnel = False
-        self._is_half_closed = False  # one side of the tunnel
+        self._is_tunnel = self._is_half_closed = False  # half: one side of the tunnel
         self._is_over = False
 
     def begin(self) -> None:
@@ -87,8 +85,8 @@ class HttpExchange(Exchange):
         self._destination = found
         route, cluster = found.route, found.cluster
         head.target = found.target
-        head.headers = origin.forwarded(head.headers)
-        head.headers = edited(edited(head.headers, route.request_headers), cluster.request_headers)
+        headers = edited(origin.forwarded(head.headers), route.request_headers)
+        head.headers = edited(headers, cluster.request_headers)
         origin.serving.recorder.trace(head, record)
         if route.mirror is not None:
             self._copy = begin_copy(origin.serving, route, head, record)
@@ -206,31 +204,41 @@ class HttpExchange(Exchange):
 
     def attempt_answered(self, head: ResponseHead, *, end: bool) -> None:
         """Pass the answer on, unless another one is wanted."""
-        destination = self._destination
-        route = destination.route
-        attempt = self._attempt
-        if route.retry is not None and attempt is not None:
-            outcome = outcome_of(
-                head, bytes_sent=attempt.bytes_sent, is_replayable=self._body.is_replayable
-            )
-            if outcome is not None and self._may_retry(outcome):
-                self._cancel(Fault.RESET, failed=head.status >= 500)
-                self._again(outcome)
+        if self._destination.route.retry is not None:
+            if self._tried_again(head):
                 return
             if not end:
                 self._timing.attempt(0.0, timeout_s=0.0)
-        self._is_begun = True
-        self._record.status = head.status
-        head.headers = edited(
-            edited(head.headers, destination.cluster.response_headers), route.response_headers
-        )
-        if destination.hashed.set_cookie:
-            head.headers.append((b"set-cookie", destination.hashed.set_cookie))
+        self._begin_answer(head)
         if end:
             self._finish()
         else:
             self._body.release()
         self._answer.head(head, end=end)
+
+    def attempt_completed(self, head: ResponseHead, body: bytes) -> None:
+        """As `attempt_answered`, with all that follows."""
+        if self._destination.route.retry is not None and self._tried_again(head):
+            return
+        self._begin_answer(head)
+        self._record.bytes_sent += len(body)
+        self._finish()
+        self._answer.whole(head, body)
+
+    def _tried_again(self, head: ResponseHead) -> bool:
+        """Try again in place of an answer, if the route wants that."""
+        sent = 0 if self._attempt is None else self._attempt.bytes_sent
+        outcome = outcome_of(head, bytes_sent=sent, is_replayable=self._body.is_replayable)
+        if outcome is None or not self._may_retry(outcome):
+            return False
+        self._cancel(Fault.RESET, failed=head.status >= 500)
+        self._again(outcome)
+        return True
+
+    def _begin_answer(self, head: ResponseHead) -> None:
+        self._is_begun = True
+        self._record.status = head.status
+        edit_answer(self._destination, head)
 
     def attempt_body(self, chunk: bytes) -> None:
         """Pass it on."""
@@ -295,8 +303,7 @@ class HttpExchange(Exchange):
     def _again(self, outcome: Outcome) -> None:
         assert self._retries is not None, "a retry was taken"
         serving = self._origin.serving
-        pause_s = self._retries.pause_s(outcome, serving.random())
-        if pause_s:
+        if pause_s := self._retries.pause_s(outcome, serving.random()):
             self._timing.pause(serving.now_s(), pause_s)
         else:
             self._try(fresh=outcome.fault is Fault.STALE)
@@ -354,8 +361,7 @@ class HttpExchange(Exchange):
         record = self._record
         if reply.flag not in record.flags:
             record.flags.append(reply.flag)
-        record.status = reply.status
-        record.detail = reply.detail or reply.body
+        record.status, record.detail = reply.status, reply.detail or reply.body
         self._is_begun = True
         self._finish()
         is_grpc = self._origin.serving.chain.protocol == "grpc"

@@ -39,6 +39,12 @@ class Trier(Protocol):
     def attempt_ended(self, trailers: Headers) -> None:
         """The answer is complete."""
 
+    def attempt_completed(self, head: ResponseHead, body: bytes) -> None:
+        """The final answer at once; its body is not empty."""
+        self.attempt_answered(head, end=False)
+        self.attempt_body(body)
+        self.attempt_ended([])
+
     def attempt_switched(self, head: ResponseHead) -> None:
         """The tunnel is open."""
 
@@ -160,6 +166,12 @@ class Attempt(Response):
         self._request = None
         self._finish(failed=self._status >= 500)
         self._trier.attempt_ended(trailers)
+
+    @override
+    def whole(self, head: ResponseHead, body: bytes) -> None:
+        self._request = None
+        self._finish(failed=head.status >= 500)
+        self._trier.attempt_completed(head, body)
 
     @override
     def switched(self, head: ResponseHead) -> None:

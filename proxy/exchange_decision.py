@@ -16,11 +16,12 @@ from proxy.core.authorize import decide_request
 from proxy.core.fault import NOTHING, Injection, inject
 from proxy.core.hashing import NOTHING as NO_HASH
 from proxy.core.hashing import Hashed, request_hash
+from proxy.core.headers import edited
 from proxy.core.path import Refusal
 from proxy.core.request import RequestFacts
 from proxy.core.route import choose_cluster, choose_route, rewritten_target
 from proxy.core.screen import screen
-from proxy.http import RequestHead
+from proxy.http import RequestHead, ResponseHead
 from proxy.local_reply import DENIED, REASON_HEADER, Reply
 from proxy.serving import Record, Serving, Upstream
 
@@ -90,6 +91,14 @@ def decide(
         NOTHING if route.fault is None else _injection(route.fault, serving, record),
         timeout_s,
     )
+
+
+def edit_answer(destination: Destination, head: ResponseHead) -> None:
+    """Change an answer's head as its destination asks for."""
+    of_cluster, of_route = destination.cluster.response_headers, destination.route.response_headers
+    head.headers = edited(edited(head.headers, of_cluster), of_route)
+    if destination.hashed.set_cookie:
+        head.headers = [*head.headers, (b"set-cookie", destination.hashed.set_cookie)]
 
 
 def no_endpoint(detail: str) -> Reply:

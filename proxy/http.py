@@ -88,6 +88,12 @@ class Answer(Protocol):
     def end(self, trailers: Headers) -> None:
         """The answer is complete."""
 
+    def whole(self, head: ResponseHead, body: bytes) -> None:
+        """The final answer at once: its head, and all of a body that is not empty."""
+        self.head(head, end=False)
+        self.body(body)
+        self.end([])
+
     def switch(self, head: ResponseHead) -> None:
         """Accept the upgrade (101, or 200 to extended CONNECT): from now on both bodies are the
         raw bytes of a tunnel, ended by `end` and `Exchange.end` as half-closes.
@@ -169,6 +175,12 @@ class Response(Protocol):
 
     def end(self, trailers: Headers) -> None:
         """It is complete."""
+
+    def whole(self, head: ResponseHead, body: bytes) -> None:
+        """The final answer at once: its head, and all of a body that is not empty."""
+        self.head(head, end=False)
+        self.body(body)
+        self.end([])
 
     def switched(self, head: ResponseHead) -> None:
         """The upgrade was accepted: both bodies are raw bytes from now on."""

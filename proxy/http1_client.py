@@ -235,6 +235,9 @@ class Http1Client(Handler, ClientConnection, Request):
             self._is_kept = self._is_kept and line.is_kept
             if not line.length:
                 self._finish_with(line.head)
+            elif line.length == len(self._unread):  # all of it is here, as of most answers
+                body, self._unread = self._unread, b""
+                self._free().whole(line.head, body)
             else:
                 if line.length == CHUNKED:
                     self._chunked = ChunkedBody(

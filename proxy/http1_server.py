@@ -13,7 +13,7 @@ from typing import Final
 from typing_extensions import override
 
 from proxy.connection import Carrier, Handler
-from proxy.core.http1_body import ChunkedBody, chunk_of, last_chunk
+from proxy.core.http1_body import LAST_CHUNK, ChunkedBody, chunk_of, last_chunk
 from proxy.core.http1_head import CHUNKED, HeadError, could_be_request, read_request
 from proxy.core.http1_text import informational_text, refusal_text, response_text, switch_text
 from proxy.deadlines import NEVER, Deadlines, Timed
@@ -259,8 +259,8 @@ class Http1Server(Timed, Handler, Answer):
     def _next(self) -> None:
         """The answer is complete: go on to the next request, or end."""
         self._exchange = None
-        if self._left or self._chunked is not None:
-            self._skip_body()
+        if 0 < self._left <= len(self._unread):  # a short body that came whole, and nobody wanted
+            self._unread, self._left = self._unread[self._left :], 0
         if self._closes:
             self._is_over = True
             if self._left or self._chunked is not None:
@@ -277,12 +277,6 @@ class Http1Server(Timed, Handler, Answer):
             self._carrier.resume_reading()
         if self._unread and not self._is_reading:
             self._read()
-
-    def _skip_body(self) -> None:
-        """Pass over a short body that came whole and that nobody wanted."""
-        if 0 < self._left <= len(self._unread):
-            self._unread = self._unread[self._left :]
-            self._left = 0
 
     def _linger(self) -> None:
         """Say that no more comes, and let the client read it: a close now would be a reset."""
@@ -309,6 +303,22 @@ class Http1Server(Timed, Handler, Answer):
 
     @override
     def head(self, head: ResponseHead, *, end: bool) -> None:
+        text = self._begin(head, end=end)
+        if end:
+            self._output.write(text)
+            self._answered()
+        else:
+            self._output.hold(text)
+
+    @override
+    def whole(self, head: ResponseHead, body: bytes) -> None:
+        text = self._begin(head, end=False)
+        content = chunk_of(body) + LAST_CHUNK if self._writes_chunks else body
+        self._output.write(text + content)
+        self._answered()
+
+    def _begin(self, head: ResponseHead, *, end: bool) -> bytes:
+        """Begin the final answer: its head as it is to be sent."""
         request = self._head
         assert request is not None, "an answer belongs to a request"
         if self._left or self._chunked is not None or self._serving.is_draining:
@@ -316,16 +326,11 @@ class Http1Server(Timed, Handler, Answer):
             if self._left == SWITCHING:
                 self._left = 0
         message = response_text(head, request=request, end=end, closes=self._closes)
-        self._writes_chunks = message.is_chunked
-        self._closes = message.closes
+        self._writes_chunks, self._closes = message.is_chunked, message.closes
         self._is_begun = True
         if self._is_half_closed:
             self._stay()
-        if end:
-            self._output.write(message.text)
-            self._answered()
-        else:
-            self._output.hold(message.text)
+        return message.text
 
     def _has_all(self) -> bool:
         """Whether all of the request is here, read or not."""
@@ -343,10 +348,7 @@ class Http1Server(Timed, Handler, Answer):
     def end(self, trailers: Headers) -> None:
         if self._is_tunnel:
             self._is_answered = True
-            if self._left == TUNNEL:
-                self._carrier.write_eof()
-            else:
-                self._carrier.close()
+            (self._carrier.write_eof if self._left == TUNNEL else self._carrier.close)()
             return
         if self._writes_chunks:
             self._output.write(last_chunk(trailers))

@@ -207,3 +207,33 @@ def test_room_on_the_connection_is_told():
     wire.handler.pause_writing()
     wire.handler.resume_writing()
     assert ["paused", "resumed"] == heard.told
+
+
+class HeardWhole(Heard):
+    """Tells an answer that came at once from one in parts."""
+
+    @override
+    def whole(self, head: ResponseHead, body: bytes) -> None:
+        self.told.append((head.status, body))
+
+
+def test_an_answer_that_is_all_here_is_told_at_once() -> None:
+    _, _, client, wire = make()
+    heard = HeardWhole()
+    client.open(request(), heard)
+
+    wire.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+
+    assert [(200, b"hi")] == heard.told
+    assert client.room == 1
+
+
+def test_an_answer_with_more_behind_it_is_told_in_parts() -> None:
+    _, _, client, wire = make()
+    heard = HeardWhole()
+    client.open(request(), heard)
+
+    wire.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi!")
+
+    assert [(200, False), b"hi", []] == heard.told
+    assert client.room == 0
