@@ -94,11 +94,11 @@ def _compiled(rules: tuple[Rule, ...], default: Default) -> dict[Resource, Level
     """The levels of each resource."""
     named = _merged(rules, lambda rule: rule.access)
     explicit = _merged((r for r in rules if r.intentions is not None), lambda r: r.intentions)
-    for (resource, scope), levels in list(named.items()):
-        if resource is Resource.SERVICE:
-            implied = {name: min(level, Access.READ) for name, level in levels.items()}
-            said = explicit.get((resource, scope), {})
-            named[Resource.INTENTION, scope] = implied | said
+    for scope in (Scope.EXACT, Scope.PREFIX):
+        services = named.get((Resource.SERVICE, scope), {})
+        implied = {name: min(level, Access.READ) for name, level in services.items()}
+        said = explicit.get((Resource.SERVICE, scope), {})
+        named[Resource.INTENTION, scope] = implied | said
     operator = (Resource.OPERATOR, Scope.WHOLE)
     for resource in _FOLLOW_OPERATOR:
         if operator in named:

@@ -34,12 +34,13 @@ IDENTITY_NAME_CHARS_MAX: Final = 256  # Consul's, of services and nodes alike
 TOKEN_LIFETIME_MIN: Final = MINUTE
 TOKEN_LIFETIME_MAX: Final = 24 * HOUR
 RESERVED_ID_PREFIX: Final = "00000000-0000-0000-0000-0000000000"
+BUILTIN_NAME_PREFIX: Final = "builtin/"
 ROOT_SECRETS: Final = frozenset({"allow", "deny", "manage"})
 """Names of whole policies in versions before tokens; never taken for a token's secret."""
-ROOT_DENIED: Final = "Cannot resolve root ACL"
 AUTH_METHOD_TYPES: Final = ("jwt", "kubernetes")
 
 _NAME: Final = re.compile(r"[A-Za-z0-9\-_]+")
+_POLICY_NAME: Final = re.compile(r"[A-Za-z0-9\-_]+/?[A-Za-z0-9\-_]*")  # one slash: since 1.16
 _IDENTITY_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9\-_]*[a-z0-9])?")
 _NAME_HINT: Final = "Only alphanumeric characters, '-' and '_' are allowed"
 
@@ -50,9 +51,19 @@ def is_identity_name(name: str) -> bool:
     return fits and _IDENTITY_NAME.fullmatch(name) is not None
 
 
+def validate_shown_secret(secret: str) -> None:
+    """What a caller shows must not be the name of a whole policy."""
+    if secret in ROOT_SECRETS:
+        raise Invalid("Cannot resolve root ACL")
+
+
 def validate_policy(policy: ACLPolicy) -> None:
     """Its name and id; what its rules say is ``parse_rules``'s to judge."""
-    _validate_name("Policy", policy.name, POLICY_NAME_CHARS_MAX)
+    _validate_name("Policy", policy.name, POLICY_NAME_CHARS_MAX, _POLICY_NAME)
+    is_builtin = any((policy.id, policy.name) == (row.id, row.name) for row in BUILTIN_POLICIES)
+    if policy.name.startswith(BUILTIN_NAME_PREFIX) and not is_builtin:
+        reserved = f"Names cannot be prefixed with '/' or '{BUILTIN_NAME_PREFIX}'"
+        raise Invalid(f"Invalid Policy: invalid Name. {reserved}")
     if policy.id and not is_uuid(policy.id):
         raise Invalid("Policy ID invalid UUID")
 
@@ -181,10 +192,10 @@ def validate_binding_rule(rule: BindingRule) -> None:
         raise Invalid(f"Invalid Binding Rule: unknown BindType {quoted(rule.bind_type)}")
 
 
-def _validate_name(what: str, name: str, chars_max: int) -> None:
+def _validate_name(what: str, name: str, chars_max: int, form: re.Pattern[str] = _NAME) -> None:
     if not name:
         raise Invalid(f"Invalid {what}: no Name is set")
-    if len(name) > chars_max or not _NAME.fullmatch(name):
+    if len(name) > chars_max or not form.fullmatch(name):
         raise Invalid(f"Invalid {what}: invalid Name. {_NAME_HINT}")
 
 

@@ -111,6 +111,16 @@ RECORDED = {
         "key:read app/secret/s, key:write app/a, key:write app/secretary under,"
         "key:write app/ under",
     ),
+    "dns-anonymous": (
+        ['service_prefix "d" { policy = "read" } node_prefix "d" { policy = "read" }'],
+        "service:read d, service:read dns, node:read dn",
+        "service:read e, node:read e, service:write d, query:read d",
+    ),
+    "roles": (
+        ['key_prefix "acl-roles/" { policy = "write" }'],
+        "key:write acl-roles/a",
+        "key:write acl-roles-other",
+    ),
     "no token": ([], "", "key:read a, node:read n, service:read s, operator:read, acl:read"),
 }
 

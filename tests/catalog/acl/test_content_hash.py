@@ -52,6 +52,20 @@ def test_what_a_token_says_changes_its_hash(change):
     assert content_hash(msgspec.structs.replace(token, **change)) != content_hash(token)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "x"},
+        {"policies": (Link(id="p"),)},
+        {"service_identities": (ServiceIdentity(service_name="s"),)},
+    ],
+)
+def test_what_a_role_says_changes_its_hash(change):
+    role = ACLRole(id="a")
+
+    assert content_hash(msgspec.structs.replace(role, **change)) != content_hash(role)
+
+
 def test_ids_indexes_and_the_hash_itself_do_not_matter():
     variables = TemplateVariables(name="web")
     filled = TemplatedPolicy(template_name="builtin/service", template_variables=variables)

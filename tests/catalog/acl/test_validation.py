@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from catalog.acl import validation
-from catalog.acl.templates import GLOBAL_MANAGEMENT
+from catalog.acl.templates import BUILTIN_POLICIES, GLOBAL_MANAGEMENT
 from catalog.duration import HOUR, SECOND
 from catalog.errors import Invalid, PermissionDenied
 from catalog.rows.acl import (
@@ -41,6 +41,11 @@ def changed(row, **fields):
         (ACLPolicy(name="bad name!"), f"Invalid Policy: invalid Name. {ALPHANUMERIC}"),
         (ACLPolicy(name="a" * 129), f"Invalid Policy: invalid Name. {ALPHANUMERIC}"),
         (ACLPolicy(name="a\n"), f"Invalid Policy: invalid Name. {ALPHANUMERIC}"),
+        (ACLPolicy(name="/a"), f"Invalid Policy: invalid Name. {ALPHANUMERIC}"),
+        (
+            ACLPolicy(name="builtin/mine"),
+            "Invalid Policy: invalid Name. Names cannot be prefixed with '/' or 'builtin/'",
+        ),
         (ACLPolicy(name="a", id="x"), "Policy ID invalid UUID"),
     ],
 )
@@ -50,6 +55,10 @@ def test_policy_is_refused_with_the_text_of_consul(row, text):
 
 def test_sound_rows_are_let_through():
     validation.validate_policy(ACLPolicy(name="a" * 128, id=ACCESSOR))
+    validation.validate_policy(ACLPolicy(name="team/a"))
+    for builtin in BUILTIN_POLICIES:
+        validation.validate_policy(builtin)
+    validation.validate_shown_secret(SECRET)
     validation.validate_role(ACLRole(name="r" * 256, id=ACCESSOR))
     validation.validate_token(TOKEN)
     validation.validate_token(changed(TOKEN, auth_method="k8s"), is_login=True)
@@ -189,6 +198,7 @@ def test_names_of_whole_policies_are_no_secrets(secret):
 
     with pytest.raises(PermissionDenied, match="Permission denied: Cannot modify root ACL"):
         validation.validate_token_change(TOKEN, new)
+    assert refusal(validation.validate_shown_secret, secret) == "Cannot resolve root ACL"
 
 
 def test_time_to_live_is_positive_and_the_only_end():
