@@ -132,7 +132,7 @@ def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
     """Let the loop run until a condition of the server's inner state holds."""
 
     async def wait(condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not condition():  # noqa: ASYNC110 - what is awaited has no event of its own
                 await asyncio.sleep(0.001)
 

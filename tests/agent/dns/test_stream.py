@@ -1,6 +1,7 @@
 """TCP: many queries to a connection, in pieces, slowly, and more than is good."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from random import Random
 from typing import Any
@@ -33,8 +34,14 @@ class Listening:
         self._server = await loop.create_server(self.door.connection, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    async def connect(self) -> Streams:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+    async def connect(self, *, receive_bytes: int = 0) -> Streams:
+        """A client; with ``receive_bytes`` its kernel takes no more than about so much unread."""
+        sock = socket.socket()
+        sock.setblocking(False)
+        if receive_bytes:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.port))
+        reader, writer = await asyncio.open_connection(sock=sock)
         self._writers.append(writer)
         return reader, writer
 
@@ -213,7 +220,7 @@ async def test_client_that_never_reads_is_bounded_and_closed(
         node = directory.add_node(f"node-with-a-long-name-{n}", f"10.0.{n >> 8}.{n & 255}")
         directory.add(node, "many", id=str(n), port=n)
     await listening.start(idle_timeout_s=0.3)
-    _, writer = await listening.connect()
+    _, writer = await listening.connect(receive_bytes=65536)
     writer.transport.pause_reading()
 
     writer.write(frame(1, "many.service.consul", "SRV") * 200)  # ~60 KiB each
@@ -232,7 +239,7 @@ async def test_slow_reader_gets_everything_once_it_reads(
         node = directory.add_node(f"node-with-a-long-name-{n}", f"10.0.{n >> 8}.{n & 255}")
         directory.add(node, "many", id=str(n), port=n)
     await listening.start()
-    reader, writer = await listening.connect()
+    reader, writer = await listening.connect(receive_bytes=65536)
     writer.transport.pause_reading()
     writer.write(frame(1, "many.service.consul", "SRV") * 200)
     await until(lambda: listening.door.open)
