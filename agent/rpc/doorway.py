@@ -25,7 +25,7 @@ BACKLOG: Final = 1024  # agents that connect at the same time, after a server wa
 ENTERING_MAX: Final = 4096  # with four datacenters' agents at once; each is a socket and a task
 ACCEPT_PAUSE_S: Final = 0.5  # while there are no sockets left: others must end first
 WARNING_INTERVAL_S: Final = 60.0  # an agent with a wrong certificate tries many times a minute
-WARNED_MAX: Final = 1024  # addresses remembered for that; all are forgotten when there are more
+WARNED_MAX: Final = 1024  # warnings remembered for that; all are forgotten when there are more
 
 TLS_HANDSHAKE: Final = b"\x16"  # the record type that a TLS connection begins with, RFC 8446 §5.1
 
@@ -65,7 +65,7 @@ class Doorway:
         self._listeners: dict[socket.socket, asyncio.Task[Any]] = {}
         self._entering: set[asyncio.Task[Any]] = set()
         self._entering_from: Counter[str] = Counter()
-        self._warned_s: dict[str, float] = {}
+        self._warned_s: dict[tuple[str, str], float] = {}  # by address and cause
 
     def listen(self, host: str, port: int) -> int:
         """Accept connections; the port, which is a free one for 0. Raises OSError."""
@@ -149,20 +149,21 @@ class Doorway:
             await loop.connect_accepted_socket(
                 self._protocol, sock, ssl=context, ssl_handshake_timeout=timeout_s
             )
-        except ssl.SSLError as error:
-            raise Refused("handshake", failure_reason(error)) from None
         except ConnectionAbortedError:  # how the loop words it
             raise Refused("timeout", "the TLS handshake was not complete in time") from None
+        except OSError as error:  # who left in the middle may not trust our certificate
+            raise Refused("handshake", f"tls: {failure_reason(error)}") from None
 
     def tell(self, host: str, refused: Refused) -> None:
-        """Count a connection that was refused, and log it: once a minute of an address."""
+        """Count a refused connection; warn of it once a minute for an address and cause."""
         self._count("consul.rpc.connection_refused", cause=refused.cause)
         now_s = monotonic_s()
-        is_news = now_s - self._warned_s.get(host, -WARNING_INTERVAL_S) >= WARNING_INTERVAL_S
+        key = (host, refused.cause)
+        is_news = now_s - self._warned_s.get(key, -WARNING_INTERVAL_S) >= WARNING_INTERVAL_S
         if is_news:
             if len(self._warned_s) >= WARNED_MAX:
                 self._warned_s.clear()
-            self._warned_s[host] = now_s
+            self._warned_s[key] = now_s
         log = _log.warning if is_news else _log.debug
         log("rpc connection refused", client=host, reason=str(refused))
 
