@@ -67,6 +67,7 @@ class ChainServing:
         self.connections = OpenConnections()
         self._work: set[asyncio.Task[None]] = set()
         self._recorder = around.make_recorder(self)
+        self._has_limits = _has_limits(chain)
 
     @property
     def proxy(self) -> ProxyConfig:
@@ -99,6 +100,8 @@ class ChainServing:
 
     def admits_request(self, route: str) -> bool:
         """Take a token of the chain's rate limit, or of the route's if it has one."""
+        if not self._has_limits:
+            return True
         of_route = next((r.rate_limit for r in self.chain.routes if r.name == route), None)
         limit, name = (of_route, route) if of_route is not None else (self.chain.rate_limit, "")
         if limit is None:
@@ -137,6 +140,7 @@ class ChainServing:
     def change(self, listener: Listener, chain: FilterChain) -> None:
         """Serve these from now on; token buckets keep what is in them."""
         self.listener, self.chain = listener, chain
+        self._has_limits = _has_limits(chain)
         limits = {route.name: route.rate_limit for route in chain.routes} | {"": chain.rate_limit}
         for name, bucket in list(self._buckets.items()):
             limit = limits.get(name)
@@ -170,3 +174,10 @@ class ChainServing:
         carriers = self.connections.carriers
         self._around.notices.add(carrier.abort for carrier in carriers)
         return len(carriers)
+
+
+def _has_limits(chain: FilterChain) -> bool:
+    """Whether any of its requests needs a token."""
+    return chain.rate_limit is not None or any(
+        route.rate_limit is not None for route in chain.routes
+    )

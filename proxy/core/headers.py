@@ -25,7 +25,7 @@ REQUEST_ID: Final = b"x-request-id"
 CLIENT_CERT: Final = b"x-forwarded-client-cert"
 
 _FIXED: Final = HOP_BY_HOP | {b"host", b"content-length", b":authority", b":path", b":method"}
-_RANDOM_BITS: Final = 52  # of a float in [0, 1)
+_DRAWN: Final = 1 << 48  # bits of each draw: a float in [0, 1) has 52 at least
 NO_EDITS: Final = HeaderEdits()
 
 
@@ -95,12 +95,15 @@ def _without_lists(headers: Headers, hop: Hop, *, addresses: bytes, certificates
 
 def request_id(random: Callable[[], float]) -> bytes:
     """A random UUID (RFC 9562, version 4)."""
-    high = int(random() * (1 << _RANDOM_BITS)) << 12 | int(random() * 4096.0)
-    low = int(random() * (1 << _RANDOM_BITS)) << 12 | int(random() * 4096.0)
-    high = high & ~0xF000 | 0x4000
-    low = low & ~(3 << 62) | 2 << 62
-    text = b"%016x%016x" % (high, low)
-    return b"-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+    high, middle, low = int(random() * _DRAWN), int(random() * _DRAWN), int(random() * _DRAWN)
+    return b"%08x-%04x-4%03x-%04x-%08x%04x" % (
+        high >> 16,
+        high & 0xFFFF,
+        middle >> 36,
+        middle & 0x3FFF | 0x8000,
+        low >> 16,
+        low & 0xFFFF,
+    )
 
 
 def edited(headers: Headers, edits: HeaderEdits) -> Headers:

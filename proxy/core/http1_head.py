@@ -18,6 +18,10 @@ from proxy.http import Headers, RequestHead, ResponseHead
 LENGTH_DIGITS_MAX: Final = 18  # more is no file's length, and keeps the number in 64 bits
 NAMES_MAX: Final = 1024  # that are remembered; there are some hundred in use, in two cases
 NAME_BYTES_MAX: Final = 64  # of such a name: none that is in use is longer
+BLOCKS_MAX: Final = 256
+"""Of fields that are remembered: clients send the same ones again and again. Some 2 MB at most."""
+BLOCK_BYTES_MAX: Final = 2048  # of such a block; larger ones have cookies, and cost their reading
+STATUS_LINES_MAX: Final = 128  # that are remembered; applications have some ten
 Notable = dict[bytes, list[bytes]]
 """The values of notable headers, by lower-case name."""
 CHUNKED: Final = -1
@@ -79,9 +83,9 @@ def read_request(head: bytes, *, scheme: bytes, count_max: int) -> RequestLine:
 
     Raises HeadError with 400, 431, 501 or 505.
     """
-    lines = _lines(head, count_max)
-    method, target, version = _request_line(lines[0])
-    headers, notable = _read_fields(lines)
+    line, _, block = head.partition(b"\r\n")
+    headers, notable = _fields_of(block, count_max)
+    method, target, version = _request_line(line)
     hosts = notable.get(_HOST)
     if version == "1.1" and (hosts is None or len(hosts) != 1):
         raise HeadError("there is not exactly one Host header")
@@ -123,14 +127,17 @@ def _with_notable(request: RequestHead, notable: Notable) -> RequestLine:
 
 def read_response(head: bytes, *, method: bytes, count_max: int) -> StatusLine:
     """Read an answer's head; ``method`` is that of its request. Raises HeadError."""
-    lines = _lines(head, count_max)
-    version, status, reason = _status_line(lines[0])
-    headers, notable = _read_fields(lines)
-    headers.extend((b"Host", value) for value in notable.get(_HOST, ()))
+    line, _, block = head.partition(b"\r\n")
+    version, status, reason = _status_lines.get(line) or _status_line(line)
+    headers, notable = _fields_of(block, count_max)
     length = _length(notable)
-    options = _options(notable.get(_CONNECTION))
-    headers = _without_named(headers, options)
-    is_kept = _is_kept(options, is_modern=version == "1.1")
+    is_kept = version == "1.1"
+    if _HOST in notable:
+        headers.extend((b"Host", value) for value in notable[_HOST])
+    if _CONNECTION in notable:
+        options = _options(notable[_CONNECTION])
+        headers = _without_named(headers, options)
+        is_kept = _is_kept(options, is_modern=is_kept)
     if status < 200 or status == 204:
         length = 0
         if _LENGTH in notable:
@@ -185,20 +192,75 @@ def read_trailers(block: bytes, *, count_max: int) -> Headers:
 
     Raises HeadError.
     """
-    if not block:
-        return []
-    lines = _lines(b"\r\n" + block, count_max)
-    headers, _ = _read_fields(lines)
+    headers, _ = _fields_of(block, count_max)
     return [field for field in headers if field[0].lower() not in _NOT_IN_TRAILERS]
 
 
-def _lines(head: bytes, count_max: int) -> list[bytes]:
-    lines = head.split(b"\r\n")
-    if len(lines) - 1 > count_max:
+def _fields_of(block: bytes, count_max: int) -> tuple[Headers, Notable]:
+    """The fields of a head: what goes on, in a list for the caller, and what is notable.
+
+    All but the last one are remembered by their bytes: what differs from request to request (an
+    id, a length) is the last one mostly, as proxies add theirs there.
+    """
+    if not block:
+        return [], {}
+    if block.count(b"\r\n") >= count_max:
         raise HeadError(f"more than {count_max} headers", 431)
-    if len(head.translate(None, _FIELD)) != 2 * (len(lines) - 1):
+    first, mark, last = block.rpartition(b"\r\n")
+    headers: Headers = []
+    notable: Notable = {}
+    if mark:
+        known = _blocks.get(first)
+        if known is None:
+            known = _learned_block(first)
+        headers, notable = known[0].copy(), known[1]
+    name, value = _field(last)
+    lower = _lowered.get(name) or _learned(name)
+    if lower in _NOTABLE:
+        notable = {of: values.copy() for of, values in notable.items()}
+        _note(lower, (name, value), headers, notable)
+    else:
+        headers.append((name, value))
+    return headers, notable
+
+
+_blocks: dict[bytes, tuple[Headers, Notable]] = {}
+"""Fields by their bytes, never changed."""
+
+
+def _learned_block(block: bytes) -> tuple[Headers, Notable]:
+    headers: Headers = []
+    notable: Notable = {}
+    for line in block.split(b"\r\n"):
+        name, value = _field(line)
+        lower = _lowered.get(name) or _learned(name)
+        if lower in _NOTABLE:
+            _note(lower, (name, value), headers, notable)
+        else:
+            headers.append((name, value))
+    if len(block) <= BLOCK_BYTES_MAX:
+        if len(_blocks) >= BLOCKS_MAX:
+            _blocks.clear()
+        _blocks[block] = headers, notable
+    return headers, notable
+
+
+def _field(line: bytes) -> tuple[bytes, bytes]:
+    """A name, not looked at yet, and its value."""
+    if line.translate(None, _FIELD):
         raise HeadError("a control character in the head")
-    return lines
+    name, colon, value = line.partition(b":")
+    if not colon:
+        raise HeadError(NO_FIELD)
+    return name, value.strip(b" \t")
+
+
+def _note(lower: bytes, field: tuple[bytes, bytes], headers: Headers, notable: Notable) -> None:
+    """Keep a notable field; only the first of those that go on does."""
+    is_again = lower in notable
+    notable.setdefault(lower, []).append(field[1])
+    if not is_again and lower in _KEPT:
+        headers.append(field)
 
 
 def _request_line(line: bytes) -> tuple[bytes, bytes, str]:
@@ -230,28 +292,16 @@ def _status_line(line: bytes) -> tuple[str, int, bytes]:
         raise HeadError("the status line has no version")
     if len(digits) != 3 or not digits.isdigit() or digits < b"100":
         raise HeadError("the status is not three digits")
-    return "1.0" if version.endswith(b"0") else "1.1", int(digits), reason
+    if line.translate(None, _FIELD):
+        raise HeadError("a control character in the head")
+    read = "1.0" if version.endswith(b"0") else "1.1", int(digits), reason
+    if len(_status_lines) < STATUS_LINES_MAX and len(line) <= NAME_BYTES_MAX:
+        _status_lines[line] = read
+    return read
 
 
-def _read_fields(lines: list[bytes]) -> tuple[Headers, Notable]:
-    """Read ``lines`` but the first: what goes on, and what is notable."""
-    headers: Headers = []
-    notable: Notable = {}
-    for line in lines[1:]:
-        name, colon, value = line.partition(b":")
-        lower = _lowered.get(name)
-        if lower is None:
-            lower = _learned(name)
-        if not colon:
-            raise HeadError(NO_FIELD)
-        value = value.strip(b" \t")
-        if lower in _NOTABLE:
-            is_again = lower in notable
-            notable.setdefault(lower, []).append(value)
-            if is_again or lower not in _KEPT:
-                continue
-        headers.append((name, value))
-    return headers, notable
+_status_lines: dict[bytes, tuple[str, int, bytes]] = {}
+"""Status lines that were read: version, status and phrase."""
 
 
 _lowered: dict[bytes, bytes] = {}

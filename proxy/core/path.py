@@ -23,6 +23,8 @@ UNESCAPE_AND_FORWARD: Final = "UNESCAPE_AND_FORWARD"
 ASTERISK: Final = b"*"
 
 _FORBIDDEN: Final = re.compile(rb"[\x00-\x20#\x7f]")
+_UNUSUAL: Final = re.compile(rb"[\x00-\x20#\x7f%\\]|/\.|//")
+"""What a target is looked at closely for."""
 _QUESTIONABLE: Final = re.compile(rb"[%\\]|/\.|//")
 """What a path in normal form has none of; most paths are told by this alone."""
 _AMBIGUOUS: Final = re.compile(rb"[%\\;]|/\.|//")
@@ -46,7 +48,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 def normalized_target(target: bytes, options: HttpOptions) -> bytes | Refusal:
     """The target to match and to send on, or the refusal of the request. Idempotent."""
-    if target == ASTERISK:
+    if target == ASTERISK or (target[:1] == b"/" and not _UNUSUAL.search(target)):
         return target
     path, mark, query = target.partition(b"?")
     if not path.startswith(b"/") or _FORBIDDEN.search(target) or b"%00" in path:

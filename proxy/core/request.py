@@ -18,7 +18,7 @@ PSEUDO: Final = frozenset({b":method", b":authority", b":path", b":scheme", b"ho
 class RequestFacts:
     """One request, frozen: ``target`` is the one to use, normalised if that was asked for.
 
-    ``host`` is lower case and without port, ``path`` without query, ``query`` without "?".
+    ``path`` is without query, ``query`` without "?".
     """
 
     __slots__ = (
@@ -27,7 +27,6 @@ class RequestFacts:
         "_head",
         "_parameters",
         "_readings",
-        "host",
         "method",
         "path",
         "query",
@@ -45,7 +44,11 @@ class RequestFacts:
         self.target = head.target if target is None else target
         self.path, _, self.query = self.target.partition(b"?")
         self.method = head.method
-        self.host = host_of(head.authority)
+
+    @property
+    def host(self) -> str:
+        """Lower case, without port."""
+        return host_of(self._head.authority)
 
     @property
     def headers(self) -> Headers:

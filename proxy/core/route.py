@@ -20,7 +20,7 @@ _Compiled = tuple[tuple[Route, tuple[HeaderTest, ...]], ...]
 
 def choose_route(routes: tuple[Route, ...], facts: RequestFacts) -> Route | None:
     """The first route whose conditions all hold; None if there is none."""
-    for route, tests in _table(routes).of_host(facts.host):
+    for route, tests in _table(routes).of(facts):
         for holds in tests:
             if not holds(facts):
                 break
@@ -70,10 +70,11 @@ class _Table:
         self._has_hosts = any(route.match.hosts for route in routes)
         self._by_host: dict[str, _Compiled] = {}
 
-    def of_host(self, host: str) -> "_Compiled":
+    def of(self, facts: RequestFacts) -> "_Compiled":
         """The routes that may take requests to a host, in their order."""
         if not self._has_hosts:
             return self._routes
+        host = facts.host
         found = self._by_host.get(host)
         if found is None:
             if len(self._by_host) >= HOSTS_MAX:

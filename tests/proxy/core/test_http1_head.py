@@ -6,12 +6,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proxy.core.http1_head import (
+    BLOCKS_MAX,
     CHUNKED,
     NAMES_MAX,
     UNTIL_CLOSE,
     HeadError,
     RequestLine,
     StatusLine,
+    _blocks,
     _lowered,
     could_be_request,
     could_be_response,
@@ -375,3 +377,15 @@ def test_no_bytes_make_reading_fail_in_another_way(noise: bytes):
         for name, value in line.head.headers:
             assert re.fullmatch(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", name)
             assert not re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", value)
+
+
+def test_a_head_that_came_before_is_read_the_same_and_checked_with_what_is_last():
+    block = LINE + b"\r\nAccept: */*\r\n"
+    request(block + b"X-Id: 1").head.headers.append((b"x-added", b"1"))
+    for last in (b"Host: other", b"Content-Length: 1\r\nX: 1\r\nContent-Length: 2"):
+        assert [400, 400] == [refusal(block + last) for _ in range(2)]
+    again = request(block + b"X-Id: 2")
+    assert [(b"Accept", b"*/*"), (b"X-Id", b"2")] == again.head.headers
+    for number in range(BLOCKS_MAX + 1):
+        request(LINE + b"\r\nX: %d\r\nY: 1" % number)
+    assert len(_blocks) <= BLOCKS_MAX
