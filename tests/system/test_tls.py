@@ -13,7 +13,13 @@ from pathlib import Path
 import pytest
 
 from raft.wire import PREAMBLE
-from tests.system.agent_process import LOOPBACK, AgentProcess, AgentStarter, wait_until
+from tests.system.agent_process import (
+    LOOPBACK,
+    AgentProcess,
+    AgentStarter,
+    free_ports,
+    wait_until,
+)
 from tests.system.certificates import VERIFY_ALL, Certificates, key_of, serial_of, tls_options
 from tests.system.cluster import Cluster, client_options, member_status, spawn, wait_logged
 from tests.system.servers import Servers, loopback_servers, server_options
@@ -327,3 +333,39 @@ def test_another_datacenter_with_our_servers_certificate_is_not_asked(
 
     assert refused.status == 500
     wait_logged(near, "Hostname mismatch")
+
+
+def test_https_asks_users_for_a_certificate_when_it_is_verified(
+    start_agent: AgentStarter, ours: Certificates, theirs: Certificates
+) -> None:
+    (port,) = free_ports(1)
+    live = start_agent.directory / "live.pem"
+    install(ours.issue("server"), live)
+    own = tls_options(live, ours.ca, ("verify_incoming_https = true",))
+    agent = start_agent("-node=s1", f"-https-port={port}", *own)
+    user = ours.issue("cli")
+
+    assert curl(port, ours.ca, user) == "200"
+    assert curl(port, ours.ca, theirs.issue("cli")) == "000"
+    assert curl(port, ours.ca, None) == "000"
+
+    fresh = ours.issue("server")
+    install(fresh, live)
+    agent.put_ok("/v1/agent/reload")
+
+    assert shown_serial(port) == serial_of(fresh.read_text())
+    assert curl(port, ours.ca, user) == "200"
+
+
+def curl(port: int, ca: Path, certificate: Path | None) -> str:
+    """The status that curl gets over HTTPS; 000 for none."""
+    shown = ["--cert", certificate, "--key", key_of(certificate)] if certificate else []
+    url = f"https://{LOOPBACK}:{port}/v1/status/leader"
+    done = subprocess.run(
+        ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", ca, *shown, url],
+        capture_output=True,
+        text=True,
+        timeout=ANSWER_WAIT_S,
+        check=False,
+    )
+    return done.stdout

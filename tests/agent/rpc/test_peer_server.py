@@ -1,13 +1,16 @@
 """The server port, seen from bare sockets."""
 
 import asyncio
+import ssl
 
 import pytest
+import trustme
 
 from agent.rpc import wire
 from agent.rpc.codec import BY_NAME, decode_reply, encode_request
 from agent.rpc.endpoints.kv import KvGet
-from agent.rpc.peer_server import PeerLimits
+from agent.rpc.peer_server import PeerLimits, PeerServer
+from agent.rpc.security import Security, Terms
 from raft.wire import PREAMBLE
 from tests.agent.harness import until, within
 from tests.agent.rpc.cluster import LOOPBACK, Cluster, blocking, hello, open_cluster, put
@@ -238,3 +241,73 @@ async def test_a_connection_of_the_log_is_refused_where_there_is_none(connect):
     peer.writer.write(PREAMBLE)
 
     assert "frame" in await peer.reason()
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+async def named(cluster: Cluster, authority: trustme.CA):
+    """A server that takes for a server only who has a server's certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("server.dc1.consul").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    terms = Terms(incoming=context, is_plain_accepted=False, are_servers_named=True)
+    server = PeerServer(
+        cluster.router,
+        hello("server-9", wire.Role.SERVER),
+        cluster.tasks,
+        count=cluster.count,
+        security=Security("dc1", terms=terms),
+    )
+    server.accept_raft = lambda transport, _received: transport.write(b"taken")
+    yield server
+    await server.close()
+
+
+async def shown(server: PeerServer, authority: trustme.CA, name: str) -> Peer:
+    """A connection with a certificate for a name."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority.configure_trust(context)
+    authority.issue_cert(name).configure_cert(context)
+    port = server.listen(LOOPBACK, 0)
+    streams = await asyncio.open_connection(
+        LOOPBACK, port, ssl=context, server_hostname="server.dc1.consul"
+    )
+    return Peer(*streams)
+
+
+async def test_a_clients_certificate_is_good_for_a_client_and_not_for_a_server(
+    named: PeerServer, authority: trustme.CA, cluster: Cluster
+):
+    client = await shown(named, authority, "client.dc1.consul")
+    poser = await shown(named, authority, "client.dc1.consul")
+
+    client.send(hello("node-b"))
+    poser.send(hello("node-c", wire.Role.SERVER))
+
+    assert isinstance(await client.frame(), wire.Hello)
+    assert "the certificate is not for server.dc1.consul" in await poser.reason()
+    assert cluster.counted["consul.rpc.connection_refused"] == 1
+    client.writer.close()
+    poser.writer.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"), [("server.dc1.consul", b"taken"), ("client.dc1.consul", b"")]
+)
+async def test_the_log_is_for_who_has_a_servers_certificate(
+    named: PeerServer, authority: trustme.CA, name: str, answer: bytes
+):
+    peer = await shown(named, authority, name)
+
+    peer.writer.write(PREAMBLE)
+
+    try:
+        assert await within(peer.reader.read(len(b"taken"))) == answer
+    except ConnectionResetError:
+        assert answer == b""
+    peer.writer.close()
