@@ -369,3 +369,30 @@ def curl(port: int, ca: Path, certificate: Path | None) -> str:
         check=False,
     )
     return done.stdout
+
+
+def test_a_running_cluster_comes_to_tls_by_three_reloads(
+    start_agent: AgentStarter, ours: Certificates
+) -> None:
+    settings = start_agent.directory / "tls.hcl"
+    settings.write_text("")
+    servers = loopback_servers(start_agent, 3, f"-config-file={settings}")
+    servers.start()
+    certificate = ours.issue("server")
+    lines = [
+        f'ca_file = "{ours.ca}" cert_file = "{certificate}" key_file = "{key_of(certificate)}"',
+        "verify_outgoing = true verify_server_hostname = true",
+        "verify_incoming = true",
+    ]
+    for count in range(1, len(lines) + 1):
+        settings.write_text("\n".join(lines[:count]))
+        for name in servers:
+            servers[name].put_ok("/v1/agent/reload")
+            servers[name].put_ok(f"/v1/kv/round/{count}", name)
+
+    leader = servers.wait_leader()
+    servers[leader].stop()
+    servers[leader].restart()
+
+    assert len(servers.wait_same("round/")) == len(lines)
+    assert s_client(servers[leader].ports["server"]).count("BEGIN CERTIFICATE") == 1
