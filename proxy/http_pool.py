@@ -145,8 +145,8 @@ class _Place:
         self.fresh_waiters: deque[Waiter] = deque()
         self._pool = pool
         self._is_shared = pool.upstream.cluster.protocol in ("http2", "grpc")
-        self._open: dict[ClientConnection, float] = {}  # since when it is idle
-        self._free: list[ClientConnection] = []
+        self._open: dict[ClientConnection, None] = {}
+        self._free: dict[ClientConnection, float] = {}  # since when, used last comes last
         self._retired: set[ClientConnection] = set()
         self._dialing = 0
         self._is_leaving = False
@@ -161,13 +161,11 @@ class _Place:
 
     def take(self) -> ClientConnection | None:
         while self._free:
-            connection = self._free[-1]
-            if not connection.room:
-                self._free.pop()
-                continue
-            if not self._is_shared:
-                self._free.pop()
-            return connection
+            connection, since_s = self._free.popitem()
+            if connection.room:
+                if self._is_shared:
+                    self._free[connection] = since_s
+                return connection
         return None
 
     def dial(self) -> None:
@@ -180,21 +178,21 @@ class _Place:
     def close(self) -> None:
         """Use none of these again, nor what is being dialled but for those that wait."""
         self._is_leaving = True
-        free, self._free = self._free, []
+        free, self._free = self._free, {}
         self._retired.update(self._open)
         for connection in list(self._open):
             connection.close()
         assert all(connection.room == 0 for connection in free), "what is closed has no room"
 
     def close_idle(self, before_s: float) -> None:
-        for connection in [each for each in self._free if self._open[each] <= before_s]:
-            self._free.remove(connection)
+        for connection in [each for each, at_s in self._free.items() if at_s <= before_s]:
+            del self._free[connection]
             connection.close()
 
     # What connections say.
 
     def made(self, connection: ClientConnection) -> None:
-        self._open[connection] = self._pool.now_s()
+        self._open[connection] = None
         while self.fresh_waiters and connection.room:
             self._pool.waiting -= 1
             self.fresh_waiters.popleft().connected(connection)
@@ -215,15 +213,13 @@ class _Place:
         if len(self._free) >= IDLE_CONNECTIONS_MAX:
             connection.close()
             return
-        self._open[connection] = self._pool.now_s()
-        self._free.append(connection)
+        self._free[connection] = self._pool.now_s()
         self._pool.sweep_later()
 
     def ended(self, connection: ClientConnection) -> None:
         self._open.pop(connection, None)
         self._retired.discard(connection)
-        if connection in self._free:
-            self._free.remove(connection)
+        self._free.pop(connection, None)
         self._pool.room_made()
 
     # Dialling.

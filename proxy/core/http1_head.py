@@ -9,6 +9,7 @@ the connection in `RequestLine` and `StatusLine`.
 Source: RFC 9112 sections 2, 3, 4, 5 and 6.3; RFC 9110 sections 5, 7.6.1, 7.8 and 10.1.1.
 """
 
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -19,9 +20,9 @@ LENGTH_DIGITS_MAX: Final = 18  # more is no file's length, and keeps the number 
 NAMES_MAX: Final = 1024  # that are remembered; there are some hundred in use, in two cases
 NAME_BYTES_MAX: Final = 64  # of such a name: none that is in use is longer
 BLOCKS_MAX: Final = 256
-"""Of fields that are remembered: clients send the same ones again and again. Some 2 MB at most."""
+"""Of blocks of fields, and of answers' heads, that are remembered: the same ones come again and
+again. Some 3 MB at most."""
 BLOCK_BYTES_MAX: Final = 2048  # of such a block; larger ones have cookies, and cost their reading
-STATUS_LINES_MAX: Final = 128  # that are remembered; applications have some ten
 Notable = dict[bytes, list[bytes]]
 """The values of notable headers, by lower-case name."""
 CHUNKED: Final = -1
@@ -127,8 +128,23 @@ def _with_notable(request: RequestHead, notable: Notable) -> RequestLine:
 
 def read_response(head: bytes, *, method: bytes, count_max: int) -> StatusLine:
     """Read an answer's head; ``method`` is that of its request. Raises HeadError."""
+    read = _read_answer if len(head) <= BLOCK_BYTES_MAX else _read_answer.__wrapped__
+    known = read(head, method == b"HEAD", count_max)
+    answer = known.head
+    own = ResponseHead(
+        status=answer.status,
+        headers=answer.headers.copy(),
+        reason=answer.reason,
+        version=answer.version,
+    )
+    return StatusLine(own, known.length, known.is_kept)
+
+
+@lru_cache(BLOCKS_MAX)
+def _read_answer(head: bytes, is_to_head: bool, count_max: int) -> StatusLine:
+    """As `read_response`, remembered: not to be changed."""
     line, _, block = head.partition(b"\r\n")
-    version, status, reason = _status_lines.get(line) or _status_line(line)
+    version, status, reason = _status_line(line)
     headers, notable = _fields_of(block, count_max)
     length = _length(notable)
     is_kept = version == "1.1"
@@ -142,7 +158,7 @@ def read_response(head: bytes, *, method: bytes, count_max: int) -> StatusLine:
         length = 0
         if _LENGTH in notable:
             headers = [field for field in headers if field[0].lower() != _LENGTH]
-    elif method == b"HEAD" or status == 304:
+    elif is_to_head or status == 304:
         length = 0
     elif length == UNTIL_CLOSE:
         is_kept = False
@@ -210,10 +226,9 @@ def _fields_of(block: bytes, count_max: int) -> tuple[Headers, Notable]:
     headers: Headers = []
     notable: Notable = {}
     if mark:
-        known = _blocks.get(first)
-        if known is None:
-            known = _learned_block(first)
-        headers, notable = known[0].copy(), known[1]
+        read = _read_block if len(first) <= BLOCK_BYTES_MAX else _read_block.__wrapped__
+        known, notable = read(first)
+        headers = known.copy()
     name, value = _field(last)
     lower = _lowered.get(name) or _learned(name)
     if lower in _NOTABLE:
@@ -224,11 +239,9 @@ def _fields_of(block: bytes, count_max: int) -> tuple[Headers, Notable]:
     return headers, notable
 
 
-_blocks: dict[bytes, tuple[Headers, Notable]] = {}
-"""Fields by their bytes, never changed."""
-
-
-def _learned_block(block: bytes) -> tuple[Headers, Notable]:
+@lru_cache(BLOCKS_MAX)
+def _read_block(block: bytes) -> tuple[Headers, Notable]:
+    """Fields, remembered: not to be changed."""
     headers: Headers = []
     notable: Notable = {}
     for line in block.split(b"\r\n"):
@@ -238,10 +251,6 @@ def _learned_block(block: bytes) -> tuple[Headers, Notable]:
             _note(lower, (name, value), headers, notable)
         else:
             headers.append((name, value))
-    if len(block) <= BLOCK_BYTES_MAX:
-        if len(_blocks) >= BLOCKS_MAX:
-            _blocks.clear()
-        _blocks[block] = headers, notable
     return headers, notable
 
 
@@ -294,14 +303,7 @@ def _status_line(line: bytes) -> tuple[str, int, bytes]:
         raise HeadError("the status is not three digits")
     if line.translate(None, _FIELD):
         raise HeadError("a control character in the head")
-    read = "1.0" if version.endswith(b"0") else "1.1", int(digits), reason
-    if len(_status_lines) < STATUS_LINES_MAX and len(line) <= NAME_BYTES_MAX:
-        _status_lines[line] = read
-    return read
-
-
-_status_lines: dict[bytes, tuple[str, int, bytes]] = {}
-"""Status lines that were read: version, status and phrase."""
+    return "1.0" if version.endswith(b"0") else "1.1", int(digits), reason
 
 
 _lowered: dict[bytes, bytes] = {}

@@ -13,8 +13,8 @@ from proxy.core.http1_head import (
     HeadError,
     RequestLine,
     StatusLine,
-    _blocks,
     _lowered,
+    _read_block,
     could_be_request,
     could_be_response,
     read_request,
@@ -388,4 +388,11 @@ def test_a_head_that_came_before_is_read_the_same_and_checked_with_what_is_last(
     assert [(b"Accept", b"*/*"), (b"X-Id", b"2")] == again.head.headers
     for number in range(BLOCKS_MAX + 1):
         request(LINE + b"\r\nX: %d\r\nY: 1" % number)
-    assert len(_blocks) <= BLOCKS_MAX
+    assert _read_block.cache_info().currsize <= BLOCKS_MAX
+
+
+def test_answers_that_are_the_same_have_lists_of_their_own():
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 2"
+    response(head).head.headers.append((b"x-added", b"1"))
+    assert [(b"Content-Length", b"2")] == response(head).head.headers
+    assert [2, 0] == [response(head, method=method).length for method in (b"GET", b"HEAD")]
