@@ -60,7 +60,7 @@ class Counter:
     def add_request(self, record: Record) -> None:
         """Count a request that has ended."""
         self.requests += 1
-        self.classes[min(record.status // 100, 5)] += 1
+        self.classes[record.status // 100 if record.status < 600 else 5] += 1
         duration_ms = (record.ended_s - record.started_s) * 1000
         self.latencies[bisect_left(BUCKETS_MS, duration_ms)] += 1
         self.latency_ms_sum += duration_ms
@@ -72,7 +72,11 @@ class Counter:
         """Count the bytes and the flags of a request, or of a TCP connection."""
         self.bytes_received += record.bytes_received
         self.bytes_sent += record.bytes_sent
-        for flag in record.flags:
+        if record.flags:
+            self._add_flags(record.flags)
+
+    def _add_flags(self, flags: list[str]) -> None:
+        for flag in flags:
             field = FLAG_FIELDS.get(flag)
             if field is not None:
                 self.more[field] = self.more.get(field, 0) + 1

@@ -57,7 +57,9 @@ class Timing(Timed):
             self._idle_s = now_s + idle_timeout_s
         if timeout_s:
             self._route_s = now_s + timeout_s
-        self._set()
+        due_s = self._idle_s if self._idle_s < self._route_s else self._route_s
+        if due_s != NEVER:
+            self._deadlines.set_due(self, due_s)
 
     def complete(self, now_s: float, *, timeout_s: float) -> None:
         """The request is complete: the route's time begins."""

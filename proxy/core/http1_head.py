@@ -232,7 +232,7 @@ def _fields_of(block: bytes, count_max: int) -> tuple[Headers, Notable]:
     name, value = _field(last)
     lower = _lowered.get(name) or _learned(name)
     if lower in _NOTABLE:
-        notable = {of: values.copy() for of, values in notable.items()}
+        notable = {of: values.copy() for of, values in notable.items()} if notable else {}
         _note(lower, (name, value), headers, notable)
     else:
         headers.append((name, value))
