@@ -1,14 +1,20 @@
-"""Spans of requests, exported over OTLP/HTTP by OpenTelemetry's own exporter (extra ``[otel]``).
+"""Spans of requests, exported over OTLP/HTTP in its JSON encoding.
 
-The library is loaded, and everything is sent, on a thread of its own: a collector that is slow or
-gone holds up no request. Limits: ``KEPT_MAX`` spans wait; more are dropped and counted.
-Source: OpenTelemetry, trace SDK and semantic conventions for HTTP spans.
+Everything is sent on a thread of its own: a collector that is slow or gone holds up no request.
+Limits: ``KEPT_MAX`` spans wait, and one request waits ``SEND_WAIT_S``; what cannot be sent is
+dropped and counted. No library is used: OpenTelemetry's brings protocol buffers that those of Envoy
+overwrite where both are installed.
+Source: OpenTelemetry, OTLP specification (JSON protobuf encoding) and semantic conventions for HTTP
+spans.
 """
 
+import http.client
 import logging
 import queue
 import threading
+from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -17,7 +23,12 @@ from proxy.api import Tracing
 KEPT_MAX: Final = 2048  # as the SDK's own batch processor keeps
 BATCH_MAX: Final = 512  # spans in one request to the collector
 BATCH_WAIT_S: Final = 1.0  # a trace is seen about a second after its request
+SEND_WAIT_S: Final = 10.0  # as the SDK's exporters wait
 SERVER_ERROR: Final = 500
+SERVER_KIND: Final = 2
+CLIENT_KIND: Final = 3
+UNSET: Final = 0
+ERROR: Final = 2
 
 _log = logging.getLogger("proxy.spans")
 
@@ -63,18 +74,20 @@ class SpanExporter:
         self._thread.join(wait_s)
 
     def _run(self) -> None:
-        try:
-            exporter = _exporter(self._tracing)
-        except ImportError as error:
-            _log.error("cannot export spans: %s; install proconsul[otel]", error)
-            exporter = None
         is_open = True
         while is_open:
             batch, is_open = self._batch()
-            if batch and exporter is not None:
-                exporter.export([_readable(span) for span in batch])
-        if exporter is not None:
-            exporter.shutdown()
+            if batch:
+                self._send(batch)
+
+    def _send(self, batch: list[Span]) -> None:
+        try:
+            status = post(self._tracing, msgspec.json.encode(export_request(batch)))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            status = 0
+            _log.warning("spans not sent: %s", error)
+        if not 200 <= status < 300:
+            self.dropped += len(batch)
 
     def _batch(self) -> tuple[list[Span], bool]:
         """Spans to send now, and whether more may come."""
@@ -92,39 +105,58 @@ class SpanExporter:
         return found, True
 
 
-def _exporter(tracing: Tracing) -> Any:
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (
-        OTLPSpanExporter,
-    )
+def post(tracing: Tracing, body: bytes) -> int:
+    """Send a request to a collector; its status. Raises OSError, HTTPException or ValueError."""
+    url = urlsplit(tracing.otlp_url)
+    make = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    connection = make(url.hostname or "", url.port, timeout=SEND_WAIT_S)
+    headers = {"Content-Type": "application/json", **dict(tracing.headers)}
+    try:
+        connection.request("POST", url.path or "/", body, headers)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+    finally:
+        connection.close()
 
-    return OTLPSpanExporter(endpoint=tracing.otlp_url, headers=dict(tracing.headers))
+
+def export_request(batch: list[Span]) -> dict[str, Any]:
+    """An ExportTraceServiceRequest: spans by the service that made them."""
+    by_service: dict[str, list[dict[str, Any]]] = {}
+    for span in batch:
+        by_service.setdefault(span.service, []).append(_span(span))
+    return {
+        "resourceSpans": [
+            {
+                "resource": {"attributes": _attributes({"service.name": service})},
+                "scopeSpans": [{"scope": {"name": "proconsul.proxy"}, "spans": spans}],
+            }
+            for service, spans in by_service.items()
+        ]
+    }
 
 
-def _readable(span: Span) -> Any:
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.trace import (
-        SpanContext,
-        SpanKind,
-        Status,
-        StatusCode,
-        TraceFlags,
-    )
-
-    def context(span_id: str, *, is_remote: bool) -> SpanContext:
-        return SpanContext(
-            int(span.trace_id, 16), int(span_id, 16), is_remote, TraceFlags(TraceFlags.SAMPLED)
-        )
-
+def _span(span: Span) -> dict[str, Any]:
     failed = span.status >= SERVER_ERROR or not span.status
-    return ReadableSpan(
-        name=span.name,
-        context=context(span.span_id, is_remote=False),
-        parent=context(span.parent_span_id, is_remote=True) if span.parent_span_id else None,
-        resource=Resource({"service.name": span.service}),
-        attributes=span.attributes,
-        kind=SpanKind.SERVER if span.is_inbound else SpanKind.CLIENT,
-        status=Status(StatusCode.ERROR if failed else StatusCode.UNSET),
-        start_time=span.start_ns,
-        end_time=span.end_ns,
-    )
+    shown = {
+        "traceId": span.trace_id,
+        "spanId": span.span_id,
+        "name": span.name,
+        "kind": SERVER_KIND if span.is_inbound else CLIENT_KIND,
+        # 64-bit integers are text in this encoding.
+        "startTimeUnixNano": str(span.start_ns),
+        "endTimeUnixNano": str(span.end_ns),
+        "attributes": _attributes(span.attributes),
+        "status": {"code": ERROR if failed else UNSET},
+    }
+    return {**shown, "parentSpanId": span.parent_span_id} if span.parent_span_id else shown
+
+
+def _attributes(pairs: Mapping[str, str | int]) -> list[dict[str, Any]]:
+    return [
+        {
+            "key": key,
+            "value": {"stringValue": value} if isinstance(value, str) else {"intValue": str(value)},
+        }
+        for key, value in pairs.items()
+    ]

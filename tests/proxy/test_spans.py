@@ -1,10 +1,10 @@
+import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
-
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from typing import Any
 
 from proxy.api import Tracing
-from proxy.spans import KEPT_MAX, Span, SpanExporter
+from proxy.spans import KEPT_MAX, Span, SpanExporter, export_request
 
 SPAN = Span(
     name="GET api",
@@ -24,18 +24,17 @@ class Collector:
     """Takes spans as a collector does."""
 
     def __init__(self) -> None:
-        self.requests: list[ExportTraceServiceRequest] = []
+        self.requests: list[dict[str, Any]] = []
+        self.status = 200
         collector = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.headers.get("Content-Encoding") == "gzip":
-                    import gzip
-
-                    body = gzip.decompress(body)
-                collector.requests.append(ExportTraceServiceRequest.FromString(body))
-                self.send_response(200)
+                assert "application/json" == self.headers["Content-Type"]
+                collector.requests.append(json.loads(body))
+                self.send_response(collector.status)
+                self.send_header("Content-Length", "0")
                 self.end_headers()
 
             def log_message(self, format: str, *args: object) -> None:
@@ -63,12 +62,47 @@ def test_spans_reach_a_collector() -> None:
     collector.close()
 
     (request,) = collector.requests
-    (resource,) = request.resource_spans
-    (span,) = resource.scope_spans[0].spans
-    assert "GET api" == span.name
-    assert SPAN.trace_id == span.trace_id.hex()
-    assert (SPAN.span_id, SPAN.parent_span_id) == (span.span_id.hex(), span.parent_span_id.hex())
-    assert "web" == resource.resource.attributes[0].value.string_value
+    assert request == export_request([SPAN])
+    (resource,) = request["resourceSpans"]
+    name = {"key": "service.name", "value": {"stringValue": "web"}}
+    assert [name] == resource["resource"]["attributes"]
+    (span,) = resource["scopeSpans"][0]["spans"]
+    assert {
+        "traceId": SPAN.trace_id,
+        "spanId": SPAN.span_id,
+        "parentSpanId": SPAN.parent_span_id,
+        "name": "GET api",
+        "kind": 3,
+        "startTimeUnixNano": "1000",
+        "endTimeUnixNano": "2000",
+        "attributes": [
+            {"key": "http.response.status_code", "value": {"intValue": "200"}},
+            {"key": "mesh.destination", "value": {"stringValue": "api"}},
+        ],
+        "status": {"code": 0},
+    } == span
+
+
+def test_spans_that_a_collector_refuses_are_counted() -> None:
+    collector = Collector()
+    collector.status = 503
+    url = f"http://127.0.0.1:{collector.server.server_address[1]}/v1/traces"
+    exporter = SpanExporter(Tracing(otlp_url=url))
+
+    exporter.add(SPAN)
+    exporter.close(20.0)
+    collector.close()
+
+    assert (1, 1) == (len(collector.requests), exporter.dropped)
+
+
+def test_a_collector_that_is_not_there_is_no_fault() -> None:
+    exporter = SpanExporter(Tracing(otlp_url="http://127.0.0.1:9/v1/traces"))
+
+    exporter.add(SPAN)
+    exporter.close(20.0)
+
+    assert 1 == exporter.dropped
 
 
 def test_spans_beyond_the_limit_are_dropped_and_counted() -> None:
