@@ -84,9 +84,15 @@ class Endpoints:
     async def accept(self) -> socket.socket:
         """The next connection. Raises OSError, after which it may be called again."""
         assert self._tcp is not None, "open first"
-        connection, _ = await asyncio.get_running_loop().sock_accept(self._tcp)
-        connection.setblocking(False)
-        return connection
+        while True:
+            try:
+                # Not awaited: who is cancelled as a connection comes must not lose it unclosed.
+                connection, _ = self._tcp.accept()
+            except BlockingIOError:
+                await _readable(self._tcp.fileno())
+            else:
+                connection.setblocking(False)
+                return connection
 
     async def dial(self, to: Address) -> socket.socket:
         """A connection to ``to``. Raises OSError."""
@@ -156,3 +162,14 @@ def _enlarge(udp: socket.socket) -> None:
             udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
             return
         size //= 2
+
+
+async def _readable(descriptor: int) -> None:
+    """Wait until something can be read, or accepted."""
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(descriptor, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(descriptor)
