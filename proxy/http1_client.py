@@ -20,6 +20,7 @@ from proxy.core.http1_head import (
     read_response,
 )
 from proxy.core.http1_text import request_text
+from proxy.deadlines import CallLater
 from proxy.http import (
     ClientConnection,
     Fault,
@@ -29,7 +30,7 @@ from proxy.http import (
     Response,
     ResponseHead,
 )
-from proxy.http1_output import CallLater, Output
+from proxy.http1_output import Output
 
 HEAD_BYTES_MAX: Final = 131_072  # as for requests: an answer sets cookies as large as it gets
 HEADER_COUNT_MAX: Final = 1000  # an answer may set many cookies, each a header

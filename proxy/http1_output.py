@@ -4,11 +4,8 @@ One write is one packet and one TLS record. What is held goes out with what foll
 of the event loop; if nothing does, alone at its end.
 """
 
-from collections.abc import Callable
-
 from proxy.connection import Carrier
-
-CallLater = Callable[[float, Callable[[], None]], Callable[[], None]]
+from proxy.deadlines import CallLater
 
 
 class Output:

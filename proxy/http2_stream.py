@@ -12,11 +12,11 @@ from typing import Any, Final
 from proxy.connection import Carrier
 from proxy.core.http2_end import End
 from proxy.core.http2_events import Answered, BodyPart, Ended
+from proxy.deadlines import CallLater
 
 FLUSH_BYTES_MAX: Final = 262_144
 """Of bodies in one write: a carrier that has enough can only say so when it is given some."""
 
-CallLater = Callable[[float, Callable[[], None]], Callable[[], None]]
 Part = BodyPart | Ended | Answered
 
 

@@ -15,9 +15,9 @@ from typing import Any, Final, Protocol
 
 from proxy.connection import Handler
 from proxy.core.limits import OPEN_MAX
+from proxy.deadlines import CallLater
 from proxy.http import ClientConnection, Fault
 from proxy.http1_client import Http1Client
-from proxy.http1_output import CallLater
 from proxy.http2_client import Http2Client
 from proxy.serving import Choice, DialError, OverloadError, Serving, Upstream
 

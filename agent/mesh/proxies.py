@@ -10,13 +10,14 @@ a new part of a chain is not told before its instances are known.
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 import structlog
 from msgspec.structs import replace
 
 from agent.local.state import LocalState
 from agent.mesh.exposed_checks import ExposedChecks
+from agent.mesh.own_proxies import Feed
 from agent.mesh.settings import Place, proxy_settings
 from agent.mesh.snapshot import KINDS, Subject, build
 from agent.mesh.watch import Watch
@@ -28,16 +29,6 @@ BUILD_SHARE: Final = 4
 PAUSE_MAX_S: Final = 0.1  # a change is told within 200 ms, however large the proxy
 
 _log = structlog.get_logger("agent.mesh")
-
-
-class Feed(Protocol):
-    """Who tells the workers."""
-
-    def put(self, config: ProxyConfig) -> None:
-        """Have a proxy served as told from now on."""
-
-    def remove(self, proxy_id: str, /) -> None:
-        """Have a proxy served no more, after its connections have drained."""
 
 
 class _Told(NamedTuple):

@@ -22,7 +22,7 @@ from tests.bench.mesh_pairs import Pair, Starter, envoy_pair, our_pair
 from tests.bench.mesh_world import Authority, World
 from tests.bench.raft_load import WARM_UP_S, Load, http_load, percentile
 from tests.bench.raft_servers import cpu_s
-from tests.system.agent_process import LOOPBACK, free_ports
+from tests.system.agent_process import LOOPBACK, free_ports, resident_bytes
 
 CONNECTIONS = 32
 BULK_CONNECTIONS = 4
@@ -199,11 +199,3 @@ def less(whole: Added, direct: Added) -> Added:
         p50_ms=max(0.0, whole.p50_ms - direct.p50_ms),
         p99_ms=max(0.0, whole.p99_ms - direct.p99_ms),
     )
-
-
-def resident_bytes(pid: int) -> int:
-    """A process's resident memory. Source: proc(5), status."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise LoadError(f"process {pid} has no memory")

@@ -8,21 +8,11 @@ port is still held then, the worker goes on trying.
 """
 
 from collections.abc import Callable
-from typing import Protocol
 
+from agent.mesh.own_proxies import Feed
 from proxy.api import ProxyConfig
 
 Call = Callable[[ProxyConfig], None]
-
-
-class Feed(Protocol):
-    """Who tells the workers."""
-
-    def put(self, config: ProxyConfig) -> None:
-        """Have a proxy served as told from now on."""
-
-    def remove(self, proxy_id: str, /) -> None:
-        """Have a proxy served no more, after its connections have drained."""
 
 
 class Claims:

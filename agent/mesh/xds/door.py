@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 import structlog
 from typing_extensions import override
 
-from agent.http.listeners import remove_socket
+from agent.http.listeners import Place, remove_socket
 from proxy.connection import Carrier, Handler
 
 EARLY_BYTES_MAX: Final = 64 * 1024  # an Envoy's first words, while what understands them loads
@@ -19,22 +19,6 @@ _log = structlog.get_logger("agent.mesh.xds")
 Load = Callable[[], Awaitable[Callable[[], Handler]]]
 """Gives what makes the handler of a connection."""
 Start = Callable[[str, Coroutine[Any, Any, None]], object]
-
-
-class Place(Protocol):
-    """An address to listen on; ``network`` is tcp or unix."""
-
-    @property
-    def network(self) -> str:
-        """``tcp`` or ``unix``."""
-
-    @property
-    def host(self) -> str:
-        """The IP address, or the socket's path."""
-
-    @property
-    def port(self) -> int:
-        """The port; 0 for a Unix socket."""
 
 
 class Door:
